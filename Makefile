@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The Belay authors
+#
+# The front door: every target is a line or two of CMake, or one script.
+BUILD ?= build
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+CMAKE_ARGS ?=
+N ?= 3000
+
+all: $(BUILD)/build.ninja ## build the library into build/
+	cmake --build $(BUILD)
+
+$(BUILD)/build.ninja: CMakeLists.txt
+	scripts/deps.sh build
+	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
+
+demo: ## install what is missing, build, run the main job on real input
+	scripts/deps.sh build
+	$(MAKE) all
+	examples/demo/run.sh
+
+check: ## install what is missing, pass the tests
+	scripts/deps.sh check
+	$(MAKE) all
+	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+
+differential: all ## N=3000 random programs, here and in Go
+	tests/differential/differential.py --lib $(BUILD) --count $(N)
+
+bench: all ## ratios to Go and to hand-written C; BENCH_JSON=file, BASE=revision
+	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE))
+
+asan: ## the tests under AddressSanitizer
+	$(MAKE) check BUILD=build-asan CMAKE_ARGS=-DBELAY_SANITIZE=address
+
+ubsan: ## the tests under UndefinedBehaviorSanitizer
+	$(MAKE) check BUILD=build-ubsan CMAKE_ARGS=-DBELAY_SANITIZE=undefined
+
+tsan: ## the tests under ThreadSanitizer
+	$(MAKE) check BUILD=build-tsan CMAKE_ARGS=-DBELAY_SANITIZE=thread
+
+install: ## install under PREFIX (default /usr/local)
+	scripts/deps.sh build
+	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
+	cmake --build $(BUILD)
+	cmake --install $(BUILD)
+
+compile_commands.json: $(BUILD)/build.ninja ## for editors
+	cp $(BUILD)/compile_commands.json .
+
+clean: ## remove what was built
+	rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
+
+.PHONY: all demo check differential bench asan ubsan tsan install clean help

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* belay/belay.h - everything, under bl_ names.
+ *
+ * For the short names (defer, returns, panic, ...) include belay/keywords.h as
+ * well. */
+#ifndef BELAY_BELAY_H
+#define BELAY_BELAY_H
+
+#include <belay/config.h>
+#include <belay/defer.h>
+#include <belay/panic.h>
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* belay/keywords.h - the names without their prefix, for those who want them.
+ *
+ *     #include <belay/belay.h>
+ *     #include <belay/keywords.h>
+ *
+ *     returns (int, q) {
+ *         defer { if (recover()) q = -1; };
+ *         q = a / b;
+ *     }
+ *
+ * C only.  The macros are common words: include this header last, and only in
+ * your own .c files.  `defer` means here what TS 25755's <stddefer.h> means by
+ * it (block scope, variables as they are at the end), and runs on panics too,
+ * so this header takes the name over from that one in either order. */
+#ifndef BELAY_KEYWORDS_H
+#define BELAY_KEYWORDS_H
+
+#ifdef __cplusplus
+#error "belay/keywords.h is for C; in C++ use the bl_ names and destructors"
+#endif
+
+#include <belay/defer.h>
+
+#if defined(__has_include)
+#if __has_include(<stddefer.h>)
+#include <stddefer.h>
+#endif
+#endif
+#undef defer
+
+#define defer bl_defer
+#define returns bl_returns
+#define returns_nothing bl_returns_nothing
+#define leave bl_leave
+#define leave_with bl_leave_with
+#define defer_call bl_defer_call
+#define recover bl_recover
+#define panic bl_panic
+#define panic_error bl_panic_error
+#define panic_value bl_panic_value
+#define panic_with bl_panic_with
+#define repanic bl_repanic
+#define goexit bl_goexit
+
+#endif

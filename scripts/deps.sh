@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The Belay authors
+#
+# deps.sh build|check|ci - installs the Debian packages that are missing.
+#
+# The one place where Belay names what it needs, and why:
+#   gcc g++ make       the compiler (its packages bring libbacktrace along), and
+#                      C++ for the tests that panic through C++ frames
+#   cmake ninja-build  the build of record
+#   pkg-config         how users, and our tests, find the library
+#   python3            test generators, benchmarks
+#   binutils           objdump: the tests that read generated code
+#   gdb valgrind       tests that run under them
+#   clang libunwind-dev  the second compiler; the unwinder ours is compared with
+set -eu
+
+build='gcc g++ make cmake ninja-build pkg-config python3'
+check="$build binutils libunwind-dev"
+ci="$check clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
+
+case ${1-} in
+build) wanted=$build ;;
+check) wanted=$check ;;
+ci) wanted=$ci ;;
+*)
+    echo "usage: deps.sh build|check|ci" >&2
+    exit 2
+    ;;
+esac
+
+missing=
+for package in $wanted; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+        missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    sudo=
+elif command -v sudo >/dev/null; then
+    sudo=sudo
+else
+    echo "deps.sh: install these as root:$missing" >&2
+    exit 1
+fi
+echo "installing:$missing"
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq \
+    --no-install-recommends $missing >/dev/null

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* os/linux.c - os.h on Linux. */
+#define _GNU_SOURCE
+#include "os/os.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SIGSTACK_SIZE = 64 * 1024, GUARD_SIZE = 4096 };
+
+void *
+bl__os_map(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void
+bl__os_unmap(void *p, size_t size)
+{
+    munmap(p, size);
+}
+
+bool
+bl__os_is_main_thread(void)
+{
+    return syscall(SYS_gettid) == getpid();
+}
+
+/* The C library finds the main thread's stack by reading /proc; its limit and
+ * the address that ld.so noted at start say the same. */
+extern void *__libc_stack_end __attribute__((weak));
+
+static void
+main_stack(uintptr_t *low, uintptr_t *high)
+{
+    struct rlimit limit;
+    uintptr_t size = 8 << 20;
+
+    if (getrlimit(RLIMIT_STACK, &limit) == 0)
+        size = limit.rlim_cur == RLIM_INFINITY ? (uintptr_t)1 << 40 : limit.rlim_cur;
+    *high = &__libc_stack_end ? (uintptr_t)__libc_stack_end
+                              : (uintptr_t)__builtin_frame_address(0);
+    *high = (*high | 0xfffff) + 1; /* arguments and environment lie above */
+    *low = size < *high ? *high - size : 0;
+}
+
+void
+bl__os_stack(uintptr_t *low, uintptr_t *high)
+{
+    pthread_attr_t attr;
+    void *base = NULL;
+    size_t size = 0;
+
+    if (bl__os_is_main_thread()) {
+        main_stack(low, high);
+        return;
+    }
+    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+        pthread_attr_getstack(&attr, &base, &size);
+        pthread_attr_destroy(&attr);
+    }
+    *low = (uintptr_t)base;
+    *high = (uintptr_t)base + size;
+}
+
+/* Counts the entries of /proc/self/task without opendir, which allocates. */
+bool
+bl__os_is_single_thread(void)
+{
+    _Alignas(8) char buf[1024];
+    int fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int entries = 0;
+    long n;
+
+    if (fd < 0)
+        return true;
+    while ((n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
+        for (long at = 0; at < n; entries++)
+            at += *(unsigned short *)(buf + at + 16); /* d_reclen */
+    close(fd);
+    return entries <= 3; /* ".", "..", ourselves */
+}
+
+void *
+bl__os_sigstack_make(void)
+{
+    stack_t old, ss = {.ss_size = SIGSTACK_SIZE};
+    char *p;
+
+    if (sigaltstack(NULL, &old) == 0 && !(old.ss_flags & SS_DISABLE))
+        return NULL; /* the program, or a sanitizer, has its own */
+    p = bl__os_map(SIGSTACK_SIZE + GUARD_SIZE);
+    if (!p)
+        return NULL;
+    mprotect(p, GUARD_SIZE, PROT_NONE);
+    ss.ss_sp = p + GUARD_SIZE;
+    if (sigaltstack(&ss, NULL) != 0) {
+        bl__os_unmap(p, SIGSTACK_SIZE + GUARD_SIZE);
+        return NULL;
+    }
+    return p;
+}
+
+void
+bl__os_sigstack_free(void *stack)
+{
+    stack_t old, off = {.ss_flags = SS_DISABLE};
+
+    if (!stack)
+        return;
+    if (sigaltstack(NULL, &old) == 0 && old.ss_sp == (char *)stack + GUARD_SIZE)
+        sigaltstack(&off, NULL);
+    bl__os_unmap(stack, SIGSTACK_SIZE + GUARD_SIZE);
+}

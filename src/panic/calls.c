@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* panic/calls.c - deferred calls: registering them, and a body's normal end.
+ *
+ * Bodies end in the reverse order of their beginnings, so nodes and records lie
+ * in an arena that only ever grows and shrinks at its top.  A record is taken
+ * off its list before it runs: however control leaves it, it can't run again. */
+#include "os/os.h"
+#include "panic/g.h"
+
+#include <string.h>
+
+enum { CHUNK = 64 * 1024 };
+
+_Static_assert(sizeof(struct bl__record) % 16 == 0, "arguments are 16-aligned");
+_Static_assert(sizeof(struct bl__calls) % 16 == 0, "records follow the node");
+
+static BL__NOINLINE void
+grow(struct bl__g *g, size_t size)
+{
+    size_t want = sizeof(struct bl__chunk) + size;
+    struct bl__chunk *c = g->spare;
+
+    if (c && (size_t)(c->end - (char *)c) >= want) {
+        g->spare = NULL;
+    } else {
+        want = want < CHUNK ? CHUNK : (want + 4095) & ~(size_t)4095;
+        c = bl__os_map(want);
+        if (!c)
+            bl__fatal_at("out of memory for a deferred call", NULL, NULL);
+        c->end = (char *)c + want;
+    }
+    c->older = g->chunk;
+    g->chunk = c;
+    g->top = c->bytes;
+    g->end = c->end;
+}
+
+static inline void *
+take(struct bl__g *g, size_t size)
+{
+    char *p;
+
+    if (BL__UNLIKELY((size_t)(g->end - g->top) < size))
+        grow(g, size);
+    p = g->top;
+    g->top = p + size;
+    return p;
+}
+
+static BL__NOINLINE void
+drop_chunk(struct bl__g *g)
+{
+    struct bl__chunk *c = g->chunk;
+
+    g->chunk = c->older;
+    if (g->spare)
+        bl__os_unmap(g->spare, (size_t)(g->spare->end - (char *)g->spare));
+    g->spare = c;
+}
+
+void
+bl__calls_close(struct bl__g *g, struct bl__calls *node)
+{
+    g->calls = node->outer;
+    while (BL__UNLIKELY((char *)node < g->chunk->bytes ||
+                        (char *)node >= g->chunk->end))
+        drop_chunk(g);
+    g->top = (char *)node;
+    g->end = g->chunk->end;
+}
+
+void
+bl__calls_free(struct bl__g *g)
+{
+    while (g->chunk)
+        drop_chunk(g);
+    if (g->spare)
+        bl__os_unmap(g->spare, (size_t)(g->spare->end - (char *)g->spare));
+    g->spare = NULL;
+    g->top = g->end = NULL;
+    g->calls = NULL;
+}
+
+/* Names the call that will never be made. */
+static BL__NORETURN void
+bl__skipped(const struct bl__calls *node)
+{
+    const struct bl__site *site = node->top ? node->top->site : NULL;
+    char buf[256];
+    struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
+
+    if (site) {
+        bl__put(&t, "bl_defer_call(");
+        bl__put(&t, site->callee);
+        bl__put(&t, ", ...) in ");
+        bl__put(&t, site->function);
+        bl__put(&t, " at ");
+        bl__put(&t, site->file);
+        bl__put(&t, ":");
+        bl__put_int(&t, site->line);
+    }
+    bl__text_flush(&t);
+    bl__fatal_at("deferred calls were skipped: longjmp, or a return, left their "
+                 "function's frame behind Belay's back",
+                 site ? buf : NULL, NULL);
+}
+
+void
+bl__calls_check(struct bl__g *g, uintptr_t cfa)
+{
+    struct bl__calls *node = g->calls;
+
+    if (node && node->cfa < cfa && bl__same_stack(g, node->cfa, cfa))
+        bl__skipped(node);
+}
+
+static BL__NOINLINE struct bl__calls *
+open_body(struct bl__g *g, struct bl__frame *frame, uintptr_t cfa)
+{
+    struct bl__calls *node;
+
+    if (g->calls)
+        bl__calls_check(g, cfa);
+    node = take(g, sizeof *node);
+    node->outer = g->calls;
+    node->top = NULL;
+    node->frame = frame;
+    node->cfa = cfa;
+    g->calls = node;
+    frame->calls = node;
+    return node;
+}
+
+void *
+bl__push(struct bl__frame *frame, void *cfa, bl__thunk *thunk, void *callee,
+         size_t size, const struct bl__site *site)
+{
+    struct bl__g *g = bl__self();
+    struct bl__calls *node = frame->calls;
+    struct bl__record *r;
+
+    if (!node)
+        node = open_body(g, frame, (uintptr_t)cfa);
+    r = take(g, sizeof *r + ((size + 15) & ~(size_t)15));
+    r->thunk = thunk;
+    r->callee = callee;
+    r->site = site;
+    r->next = node->top;
+    node->top = r;
+    return r->args;
+}
+
+void
+bl__run(struct bl__calls *node)
+{
+    struct bl__g *g = bl__self();
+    struct bl__record *r;
+
+    if (BL__UNLIKELY(g->calls != node))
+        bl__skipped(g->calls);
+    while ((r = node->top)) {
+        node->top = r->next;
+        BL__LOG(g, NULL, "normal end: call", (uintptr_t)r->callee, r->site->callee);
+        r->thunk(NULL, r->args);
+    }
+    bl__calls_close(g, node);
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* panic/engine.c - the one loop behind panic, goexit and returning after a
+ * recovery.
+ *
+ * It walks frames from the innermost outwards.  In each frame it enters the
+ * landing pad, if the tables name one for the place where the frame stands, and
+ * then makes the frame's deferred calls.
+ *
+ *   A landing pad runs in the frame itself: the stack below is given up, and the
+ *   pad's end, _Unwind_Resume, comes back to resume_from, which goes on with the
+ *   same frame.
+ *   A deferred call runs on top of the stack as it is.
+ *
+ * A newer panic simply starts a newer walk from where it was raised.  It meets
+ * the frames that are there; what an older walk has run is off the lists
+ * already, or behind the landing pad's place, so nothing runs twice.
+ *
+ * Recovery.  bl_recover() only marks the newest activation.  When the deferred
+ * code that called it ends, settle() drops every activation that was started
+ * inside that frame, and the recovered one becomes an ACT_RETURN: the frame's
+ * other deferred code runs as on a normal return, then the frame returns to its
+ * caller.  A goexit among those dropped goes on instead (Go's rule M9). */
+#include "os/os.h"
+#include "panic/g.h"
+#include "unwind/unwind.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+void bl__fault_entry(void);
+const bl_panic_info *bl__recover_from(struct bl__ctx *ctx);
+void __asan_handle_no_return(void) __attribute__((weak));
+
+/* --- ends ---------------------------------------------------------------- */
+
+static void
+bl__end_thread(void *p)
+{
+    struct bl__g *g = p;
+
+    while (g->act)
+        bl__act_drop(g, g->act);
+    g->is_leaving = true;
+    g->busy = false;
+    if (g->id == 1 && bl__os_is_single_thread())
+        bl__fatal_at("no goroutines (main called runtime.Goexit) - deadlock!",
+                     NULL, NULL);
+    pthread_exit(NULL);
+}
+
+/* The outermost frame has been left. */
+static BL__NORETURN void
+finish(struct bl__g *g, struct bl__act *a)
+{
+    bl__calls_check(g, UINTPTR_MAX);
+    BL__CHECK(a->kind != BL__ACT_RETURN);
+    if (a->kind == BL__ACT_PANIC)
+        bl__report_panic(g);
+    BL__LOG(g, a, "all frames left; the thread ends", 0, NULL);
+    bl__call_at_root(bl__end_thread, g);
+}
+
+/* The walk can't go through this frame, for a reason that `what` tells. */
+static BL__NORETURN void
+bl__stuck(const char *what, const struct bl__ctx *ctx)
+{
+    char buf[256];
+    struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
+    uintptr_t offset, pc = BL__CTX_PC(ctx);
+    const char *name = bl__symbol_name(bl__ctx_at(ctx), &offset);
+
+    bl__put(&t, "the frame is ");
+    if (name)
+        bl__put(&t, name);
+    else
+        bl__put(&t, "of an unknown function");
+    bl__put(&t, ", pc=");
+    bl__put_hex(&t, pc);
+    bl__text_flush(&t);
+    bl__fatal_at(what, buf, NULL);
+}
+
+/* --- landing ------------------------------------------------------------- */
+
+/* Frame cfa has been recovered by the newest activation, a.  Returns the one
+ * that goes on: a itself, now an ACT_RETURN, or a goexit (M8, M9). */
+static struct bl__act *
+settle(struct bl__g *g, struct bl__act *a, uintptr_t cfa)
+{
+    struct bl__act *x;
+
+    BL__LOG(g, a, "recovered", 0, NULL);
+    while ((x = a->link) && x->base < cfa && bl__same_stack(g, x->base, cfa)) {
+        if (x->kind == BL__ACT_GOEXIT) {
+            x->mode = a->mode;
+            x->base = a->base;
+            x->cfa = cfa;
+            bl__act_drop(g, a);
+            BL__LOG(g, x, "goexit goes on", 0, NULL);
+            return x;
+        }
+        bl__act_drop(g, x);
+    }
+    a->kind = BL__ACT_RETURN;
+    a->cfa = cfa;
+    return a;
+}
+
+/* Frame cfa returns to its caller: its remaining deferred calls are made as on
+ * a normal return, then control goes on behind the call of it. */
+static BL__NORETURN void
+return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
+            const struct bl__rule *rule)
+{
+    struct bl__calls *node = g->calls;
+    struct bl__record *r;
+
+    if (node && node->cfa == a->cfa) {
+        while ((r = node->top)) {
+            node->top = r->next;
+            BL__LOG(g, a, "defer call", (uintptr_t)r->callee, r->site->callee);
+            g->busy = false;
+            r->thunk(NULL, r->args);
+            g->busy = true;
+        }
+        if (node->frame->result)
+            memcpy(a->result, node->frame->result, node->frame->size);
+        a->load = node->frame->load;
+        bl__calls_close(g, node);
+    }
+    bl__calls_check(g, a->cfa);
+    bl__rule_step(rule, ctx, a->cfa);
+    BL__LOG(g, a, "goes on in", BL__CTX_PC(ctx), NULL);
+    bl__act_drop(g, a);
+    g->busy = false;
+    bl__land(ctx, a->load, a->result);
+}
+
+/* --- the walk ------------------------------------------------------------ */
+
+/* Makes the deferred calls of frame cfa.  Returns the activation that goes on. */
+static struct bl__act *
+run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
+          const struct bl__rule *rule, uintptr_t cfa)
+{
+    struct bl__calls *node = g->calls;
+    struct bl__record *r;
+
+    while ((r = node->top)) {
+        node->top = r->next;
+        a->mode = BL__ACT_CALL;
+        a->cfa = cfa;
+        a->callee = (uintptr_t)r->callee;
+        BL__LOG(g, a, "defer call", (uintptr_t)r->callee, r->site->callee);
+        g->busy = false;
+        bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
+        g->busy = true;
+        BL__CHECK(g->act == a);
+        if (a->recovered) {
+            a = settle(g, a, cfa);
+            if (a->kind == BL__ACT_RETURN)
+                return_from(g, a, ctx, rule);
+        }
+    }
+    bl__calls_close(g, node);
+    return a;
+}
+
+/* Runs the frame's landing pad; the end of that is resume_from. */
+static BL__NORETURN void
+enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
+          const struct bl__rule *rule, uintptr_t cfa)
+{
+    BL__LOG(g, a, "defer block", BL__CTX_PC(ctx), NULL);
+    a->mode = BL__ACT_PAD;
+    a->cfa = cfa;
+    a->base = BL__CTX_SP(ctx); /* the stack below is given up */
+    BL__CTX_PC(ctx) = rule->pad;
+    g->busy = false;
+    bl__enter_pad(ctx, &a->exc, rule->selector);
+}
+
+/* What is out of the ordinary about a frame. */
+static BL__NOINLINE void
+look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
+              const struct bl__rule *rule)
+{
+    if (rule->flags & BL__RULE_END)
+        finish(g, a);
+    if ((rule->flags & BL__RULE_SIGNAL) &&
+        BL__CTX_PC(ctx) - (uintptr_t)bl__fault_entry > 64)
+        bl__stuck("a panic can't leave a signal handler", ctx);
+    if (rule->flags & BL__RULE_NOEXCEPT)
+        bl__stuck("a panic can't leave a C++ function that is noexcept", ctx);
+    if ((rule->flags & BL__RULE_UNCOVERED) && ctx->exact)
+        bl__stuck("a fault where the compiler expected none: which defers are pending "
+              "is not known (compile with -fnon-call-exceptions)", ctx);
+    if (rule->flags & BL__RULE_UNCOVERED)
+        bl__stuck("a panic came out of a call that the compiler took for one that "
+              "never throws: which defers are pending is not known", ctx);
+}
+
+static BL__NORETURN void
+walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
+{
+    struct bl__rule rule;
+
+    for (;;) {
+        uintptr_t cfa;
+
+        if (BL__UNLIKELY(!bl__rule_find(bl__ctx_at(ctx), &rule))) {
+            if (BL__CTX_PC(ctx) == 0)
+                finish(g, a);
+            bl__stuck("a panic can't leave a frame without an unwind table", ctx);
+        }
+        cfa = bl__rule_cfa(&rule, ctx);
+        if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
+            look_at_flags(g, a, ctx, &rule);
+        if (a->mode == BL__ACT_WALK) /* not back from a pad of this frame */
+            bl__trace_add(&a->trace, BL__CTX_PC(ctx));
+        if (rule.pad)
+            enter_pad(g, a, ctx, &rule, cfa);
+        if (a->kind == BL__ACT_RETURN) {
+            if (cfa == a->cfa)
+                return_from(g, a, ctx, &rule);
+        } else if (g->calls && g->calls->cfa == cfa) {
+            a = run_calls(g, a, ctx, &rule, cfa);
+        }
+        BL__LOG(g, a, "frame left", BL__CTX_PC(ctx), NULL);
+        a->mode = BL__ACT_WALK;
+        bl__rule_step(&rule, ctx, cfa);
+    }
+}
+
+void
+bl__raise_from(void *act, struct bl__ctx *ctx)
+{
+    struct bl__g *g = bl__self();
+    struct bl__act *a = act;
+
+    if (__asan_handle_no_return)
+        __asan_handle_no_return();
+    a->base = BL__CTX_SP(ctx);
+    g->busy = true;
+    BL__LOG(g, a, a->kind == BL__ACT_GOEXIT ? "goexit" : "panic", BL__CTX_PC(ctx),
+            NULL);
+    walk(g, a, ctx);
+}
+
+void
+bl__resume_from(void *exc, struct bl__ctx *ctx)
+{
+    struct bl__g *g = bl__self();
+    struct bl__act *a = g->act;
+
+    (void)exc; /* the newest activation is what matters now */
+    g->busy = true;
+    BL__CHECK(a && a->mode == BL__ACT_PAD);
+    if (a->recovered && a->kind == BL__ACT_PANIC)
+        a = settle(g, a, a->cfa);
+    walk(g, a, ctx);
+}
+
+bool
+bl__anything_pending(struct bl__g *g, const struct bl__ctx *from)
+{
+    struct bl__ctx ctx = *from;
+    struct bl__rule rule;
+
+    if (g->calls)
+        return true;
+    while (bl__rule_find(bl__ctx_at(&ctx), &rule) && !(rule.flags & BL__RULE_END)) {
+        if (rule.pad)
+            return true;
+        bl__rule_step(&rule, &ctx, bl__rule_cfa(&rule, &ctx));
+    }
+    return false;
+}
+
+/* --- what deferred code calls -------------------------------------------- */
+
+void
+bl_goexit(void)
+{
+    bl__raise(bl__act_push(bl__self(), BL__ACT_GOEXIT));
+}
+
+void
+bl__block_end(void *cfa)
+{
+    struct bl__g *g = bl__self();
+    struct bl__act *a = g->act;
+
+    if (a && a->kind == BL__ACT_PANIC && a->recovered && a->mode == BL__ACT_PAD &&
+        a->cfa == (uintptr_t)cfa)
+        settle(g, a, a->cfa);
+}
+
+/* The thread's work is being unwound by somebody else: pthread_exit,
+ * pthread_cancel or a C++ exception. */
+static bool
+foreign_unwinding(const struct bl__g *g)
+{
+    extern int _ZSt19uncaught_exceptionsv(void) __attribute__((weak));
+
+    return g->is_leaving ||
+           (_ZSt19uncaught_exceptionsv && _ZSt19uncaught_exceptionsv() > 0);
+}
+
+static BL__NORETURN void
+plain_return(const char *function)
+{
+    bl_panic("belay: %s left its bl_returns body by return, break or goto: the "
+             "named result would be lost; use bl_leave or bl_leave_with",
+             function);
+}
+
+/* In a landing pad the engine goes on by itself and only needs the result, which
+ * may live in a register of this frame. */
+void
+bl__body_left(const struct bl__left *left)
+{
+    struct bl__g *g = bl__self();
+    struct bl__act *a = g->act;
+
+    if (a && a->cfa == (uintptr_t)left->cfa && a->mode == BL__ACT_PAD) {
+        if (left->value)
+            memcpy(a->result, left->value, left->size);
+        a->load = left->load;
+        return;
+    }
+    if (left->value && !foreign_unwinding(g))
+        plain_return(left->function);
+    if (left->calls)
+        bl__run(left->calls);
+}
+
+static const bl_panic_info *
+take_panic(struct bl__g *g, struct bl__act *a)
+{
+    BL__LOG(g, a, "bl_recover", 0, NULL);
+    a->recovered = true;
+    return &a->info;
+}
+
+const bl_panic_info *
+bl__recover_in_block(void *cfa)
+{
+    struct bl__g *g = bl__self_or_null();
+    struct bl__act *a = g ? g->act : NULL;
+
+    if (BL__LIKELY(!a) || a->kind != BL__ACT_PANIC || a->recovered ||
+        a->mode != BL__ACT_PAD || a->cfa != (uintptr_t)cfa)
+        return NULL;
+    return take_panic(g, a);
+}
+
+const bl_panic_info *
+bl__recover_nowhere(void)
+{
+    if (bl__options.paniccheck)
+        bl_panic("belay: bl_recover() in a block that can never recover: it needs "
+                 "a bl_returns body and a block that is not in another block");
+    return NULL;
+}
+
+/* Whether the code that begins at `function` is the deferred function itself.
+ * One call deeper, in the place of a tail call, it would be another one; but it
+ * may be the split-off part of the same, and `callee` may be a stub that jumps
+ * to it. */
+static bool
+is_callee(uintptr_t callee, uintptr_t function)
+{
+    return callee == function || !bl__is_function_entry(callee) ||
+           !bl__is_function_entry(function);
+}
+
+/* ctx is inside the function that evaluates bl_recover().  Whether it was called
+ * by the thunk whose CFA is callee_cfa, or in its place. */
+static bool
+called_by_thunk(const struct bl__act *a, struct bl__ctx *ctx)
+{
+    struct bl__rule rule, outer;
+    uintptr_t cfa;
+
+    if (!bl__rule_find(bl__ctx_at(ctx), &rule))
+        return false;
+    cfa = bl__rule_cfa(&rule, ctx);
+    if (cfa != a->callee_cfa) {
+        bl__rule_step(&rule, ctx, cfa);
+        if (!bl__rule_find(bl__ctx_at(ctx), &outer) ||
+            bl__rule_cfa(&outer, ctx) != a->callee_cfa)
+            return false;
+    }
+    return is_callee(a->callee, rule.function);
+}
+
+/* BELAYDEBUG=paniccheck=1: whether ctx's function, or the one that called it, is
+ * called by the loops that make deferred calls. */
+static bool
+may_be_deferred(struct bl__ctx *ctx)
+{
+    struct bl__rule rule;
+
+    for (int i = 0; i < 3; i++) {
+        if (!bl__rule_find(bl__ctx_at(ctx), &rule))
+            return false;
+        if (rule.function == (uintptr_t)bl__run ||
+            rule.function == (uintptr_t)bl__call_thunk ||
+            rule.function == (uintptr_t)return_from)
+            return true;
+        bl__rule_step(&rule, ctx, bl__rule_cfa(&rule, ctx));
+    }
+    return false;
+}
+
+const bl_panic_info *
+bl__recover_from(struct bl__ctx *ctx)
+{
+    struct bl__g *g = bl__self_or_null();
+    struct bl__act *a = g ? g->act : NULL;
+    struct bl__ctx copy = *ctx;
+
+    if (a && a->kind == BL__ACT_PANIC && !a->recovered && a->mode == BL__ACT_CALL &&
+        called_by_thunk(a, &copy))
+        return take_panic(g, a);
+    if (BL__UNLIKELY(bl__options.paniccheck) && !may_be_deferred(ctx))
+        bl_panic("belay: bl_recover() outside deferred code can never recover");
+    return NULL;
+}
+

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* panic/g.h - the nouns of the panic engine.
+ *
+ * A G is one line of control: for now a thread, later a goroutine.  It has
+ *   - activations: one for each panic or goexit under way, and one for each
+ *     function that is returning after a recovery, newest first;
+ *   - calls: one node for each function body on its stack that has deferred
+ *     calls, innermost first, and in each node its records, newest first;
+ *   - an arena, where nodes and records lie.
+ * Only its own thread touches any of it, so none of it is atomic. */
+#ifndef BELAY_PANIC_G_H
+#define BELAY_PANIC_G_H
+
+#include "arch/arch.h"
+#include "base/base.h"
+
+#include <belay/defer.h>
+#include <signal.h>
+
+enum {
+    BL__TRACE_HALF = 50,      /* innermost and outermost frames a report shows */
+    BL__TEXT_INLINE = 480,    /* bytes of message an activation holds itself */
+    BL__ACTS_INLINE = 4,      /* activations every G begins with */
+};
+
+/* The program counters of the frames that a panic has left: the landing pads
+ * overwrite the stack they came from.  The first 50 and the last 50 are kept. */
+struct bl__trace {
+    uint32_t count;
+    uintptr_t first[BL__TRACE_HALF];
+    uintptr_t last[BL__TRACE_HALF]; /* ring: frame i is at i % 50 */
+};
+
+enum bl__act_kind {
+    BL__ACT_PANIC,
+    BL__ACT_GOEXIT,
+    BL__ACT_RETURN, /* was a panic; frame `cfa` is returning to its caller */
+};
+
+enum bl__act_mode {
+    BL__ACT_WALK, /* between frames */
+    BL__ACT_PAD,  /* control is in a landing pad of frame `cfa` */
+    BL__ACT_CALL, /* a deferred call of frame `cfa` is running */
+};
+
+/* The beginning is what the Itanium ABI calls struct _Unwind_Exception:
+ * landing pads hand its address from one to the next. */
+struct bl__exc {
+    uint64_t class;
+    void (*cleanup)(int reason, struct bl__exc *exc);
+    uintptr_t private_1, private_2;
+} __attribute__((aligned(16)));
+
+struct bl__act {
+    struct bl__exc exc;
+    struct bl__act *link;    /* older activation; next free one when free */
+    enum bl__act_kind kind;
+    enum bl__act_mode mode;
+    bool recovered;
+    bool repanicked;         /* a newer panic carries the same value */
+    bool is_fault;
+    uintptr_t base;          /* what it started lies below this address */
+    uintptr_t cfa;           /* frame whose deferred code is running */
+    uintptr_t callee_cfa;    /* ACT_CALL: CFA of the called thunk */
+    uintptr_t callee;        /* ACT_CALL: the deferred function */
+    bl_panic_info info;
+    void *heap_text;         /* a message too long for `text`; NULL: none */
+    size_t heap_size;
+    void (*load)(void);      /* ACT_RETURN: result to hand over; NULL: none */
+    _Alignas(16) char result[32];
+    struct bl__trace trace;
+    char text[BL__TEXT_INLINE];
+};
+
+/* A deferred call. */
+struct bl__record {
+    struct bl__record *next; /* registered earlier in the same body */
+    bl__thunk *thunk;
+    void *callee;
+    const struct bl__site *site;
+    char args[];             /* 16-aligned: the header is 32 bytes */
+};
+
+/* A body that has deferred calls. */
+struct bl__calls {
+    struct bl__calls *outer;
+    struct bl__record *top;  /* NULL: all have run */
+    struct bl__frame *frame; /* in the body's own frame */
+    uintptr_t cfa;           /* of the body's frame */
+};
+
+struct bl__chunk {
+    struct bl__chunk *older;
+    char *end;
+    _Alignas(16) char bytes[];
+};
+
+struct bl__g {
+    char *top, *end;          /* free part of the newest chunk */
+    struct bl__calls *calls;  /* innermost body with deferred calls */
+    struct bl__act *act;      /* newest activation */
+    struct bl__chunk *chunk;  /* newest */
+    struct bl__chunk *spare;  /* one kept, so that a boundary costs no mmap */
+    struct bl__act *free_first, *free_last; /* oldest freed is reused first */
+    bool busy;                /* the engine runs, not code it called */
+    bool is_leaving;          /* its thread is in pthread_exit */
+    uint64_t id;              /* as reports print it; main's is 1 */
+    uintptr_t stack_low, stack_high;
+    void *sigstack;           /* mapped by us; NULL: the program's own */
+    siginfo_t fault;          /* of the fault being raised */
+    struct bl__act acts[BL__ACTS_INLINE];
+};
+
+/* --- the current G (g.c) ------------------------------------------------- */
+
+/* The calling thread's G; makes it on first use.  Ends the process when there
+ * is no memory for it.  Never inlined: a goroutine may wake on another thread,
+ * and compilers keep addresses of thread-locals. */
+struct bl__g *bl__self(void);
+
+/* The same, or NULL if the thread has none yet. */
+struct bl__g *bl__self_or_null(void);
+
+/* Whether both addresses are on g's own stack, or both are not. */
+static inline bool
+bl__same_stack(const struct bl__g *g, uintptr_t a, uintptr_t b)
+{
+    return (a - g->stack_low < g->stack_high - g->stack_low) ==
+           (b - g->stack_low < g->stack_high - g->stack_low);
+}
+
+/* --- activations (act.c) ------------------------------------------------- */
+
+/* A fresh activation, newest of g.  Memory comes from g, then from the kernel,
+ * then from a reserve; when that is used up the process ends. */
+struct bl__act *bl__act_push(struct bl__g *g, enum bl__act_kind kind);
+
+/* Takes a off g's list, wherever it stands, and frees it.  Its info stays
+ * readable until it is used again. */
+void bl__act_drop(struct bl__g *g, struct bl__act *a);
+
+void bl__trace_add(struct bl__trace *t, uintptr_t pc);
+
+/* --- deferred calls (calls.c) -------------------------------------------- */
+
+/* Takes node, g's innermost, off its list, and frees what lies above it. */
+void bl__calls_close(struct bl__g *g, struct bl__calls *node);
+
+/* Ends the process if g has nodes whose frames lie below cfa: longjmp has
+ * skipped their deferred calls. */
+void bl__calls_check(struct bl__g *g, uintptr_t cfa);
+
+/* Frees the arena. */
+void bl__calls_free(struct bl__g *g);
+
+/* --- engine (engine.c) --------------------------------------------------- */
+
+/* Whether a fault at ctx could be handled by anything on the stack. */
+bool bl__anything_pending(struct bl__g *g, const struct bl__ctx *ctx);
+
+/* --- values (value.c) ---------------------------------------------------- */
+
+/* Makes info a run-time error of that text (a literal). */
+void bl__info_runtime(bl_panic_info *info, const char *text);
+
+/* Panics with a run-time error. */
+void bl__panic_runtime(const char *text) BL__NORETURN;
+
+/* Whether both carry the same value: Go compares the interface words. */
+bool bl__info_same(const bl_panic_info *a, const bl_panic_info *b);
+
+/* Writes what a report prints for info, every newline followed by a tab. */
+void bl__put_info(struct bl__text *t, const bl_panic_info *info);
+
+/* --- the report (report.c) ----------------------------------------------- */
+
+/* Reports g's activations and ends the process with status 2. */
+void bl__report_panic(struct bl__g *g) BL__NORETURN;
+
+/* Prints `fatal error: what`, detail unless NULL, the stack from ctx on (here,
+ * if NULL), and ends the process with status 2. */
+void bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
+    BL__NORETURN;
+
+/* Whether the calling thread is already reporting. */
+bool bl__is_reporting(void);
+
+/* Writes the frames from ctx on, as reports do. */
+void bl__put_stack(struct bl__text *t, const struct bl__ctx *ctx);
+
+/* --- names (symbols.c) --------------------------------------------------- */
+
+/* One line of source behind a program counter; inlined functions first. */
+struct bl__line {
+    const char *function; /* NULL: not known */
+    const char *file;     /* NULL: not known */
+    int line;
+};
+
+/* Calls each(arg, line) for every function that pc is in, innermost first, and
+ * stores the start of the symbol (or module) and its name.  Not to be called
+ * where the loader's lock may be held. */
+void bl__symbols_at(uintptr_t pc, void (*each)(void *arg, const struct bl__line *),
+                    void *arg);
+
+/* The function at pc and how far into it pc is.  Returns NULL if not known. */
+const char *bl__symbol_name(uintptr_t pc, uintptr_t *offset);
+
+/* --- the log (log.c) ----------------------------------------------------- */
+
+/* BELAYDEBUG=unwindlog=1: one line about frame pc. */
+void bl__log(const struct bl__g *g, const struct bl__act *a, const char *what,
+             uintptr_t pc, const char *detail);
+
+#define BL__LOG(g, a, what, pc, detail)                  \
+    do {                                                 \
+        if (BL__UNLIKELY(bl__options.unwindlog))         \
+            bl__log((g), (a), (what), (pc), (detail));   \
+    } while (0)
+
+/* --- faults (fault.c) ---------------------------------------------------- */
+
+void bl__faults_init(void);
+
+#endif

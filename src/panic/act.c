@@ -109,14 +109,3 @@ bl__act_drop(struct bl__g *g, struct bl__act *a)
         g->free_first = a;
     g->free_last = a;
 }
-
-void
-bl__trace_add(struct bl__trace *t, uintptr_t pc)
-{
-    uint32_t i = t->count++;
-
-    if (i < BL__TRACE_HALF)
-        t->first[i] = pc;
-    else
-        t->last[i % BL__TRACE_HALF] = pc;
-}

@@ -24,7 +24,7 @@
  * caller.  A goexit among those dropped goes on instead (Go's rule M9). */
 #include "os/os.h"
 #include "panic/g.h"
-#include "unwind/unwind.h"
+#include "unwind/cache.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -132,7 +132,7 @@ return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
         bl__calls_close(g, node);
     }
     bl__calls_check(g, a->cfa);
-    bl__rule_step(rule, ctx, a->cfa);
+    bl__rule_take_step(rule, ctx, a->cfa);
     BL__LOG(g, a, "goes on in", BL__CTX_PC(ctx), NULL);
     bl__act_drop(g, a);
     g->busy = false;
@@ -203,6 +203,12 @@ look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
               "never throws: which defers are pending is not known", ctx);
 }
 
+static inline void
+note_frame(void *act, uintptr_t pc)
+{
+    bl__trace_add(&((struct bl__act *)act)->trace, pc);
+}
+
 static BL__NORETURN void
 walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
 {
@@ -211,12 +217,12 @@ walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
     for (;;) {
         uintptr_t cfa;
 
-        if (BL__UNLIKELY(!bl__rule_find(bl__ctx_at(ctx), &rule))) {
+        if (BL__UNLIKELY(!bl__rule_get(bl__ctx_at(ctx), &rule))) {
             if (BL__CTX_PC(ctx) == 0)
                 finish(g, a);
             bl__stuck("a panic can't leave a frame without an unwind table", ctx);
         }
-        cfa = bl__rule_cfa(&rule, ctx);
+        cfa = bl__rule_get_cfa(&rule, ctx);
         if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
             look_at_flags(g, a, ctx, &rule);
         if (a->mode == BL__ACT_WALK) /* not back from a pad of this frame */
@@ -231,7 +237,9 @@ walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
         }
         BL__LOG(g, a, "frame left", BL__CTX_PC(ctx), NULL);
         a->mode = BL__ACT_WALK;
-        bl__rule_step(&rule, ctx, cfa);
+        bl__rule_take_step(&rule, ctx, cfa);
+        if (a->kind != BL__ACT_RETURN && !bl__options.unwindlog)
+            bl__skip_plain(ctx, g->calls ? g->calls->cfa : 0, note_frame, a);
     }
 }
 

@@ -141,7 +141,16 @@ struct bl__act *bl__act_push(struct bl__g *g, enum bl__act_kind kind);
  * readable until it is used again. */
 void bl__act_drop(struct bl__g *g, struct bl__act *a);
 
-void bl__trace_add(struct bl__trace *t, uintptr_t pc);
+static inline void
+bl__trace_add(struct bl__trace *t, uintptr_t pc)
+{
+    uint32_t i = t->count++;
+
+    if (i < BL__TRACE_HALF)
+        t->first[i] = pc;
+    else
+        t->last[i % BL__TRACE_HALF] = pc;
+}
 
 /* --- deferred calls (calls.c) -------------------------------------------- */
 

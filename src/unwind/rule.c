@@ -1,46 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* unwind/rule.c - computes rules and keeps them.
- *
- * The cache is one direct-mapped table for the process.  Each slot is guarded by
- * a sequence word:
- *
- *     seq              meaning                   who may leave it, to what
- *     even             slot is at rest           writer -> odd, by CAS
- *     odd              slot is being written     that writer -> the next even
- *
- * A reader copies the slot and believes the copy if seq was the same even
- * number before and after.  A slot found odd is a miss: the rule is computed
- * and not stored.  So nobody ever waits: a signal handler that interrupts a
- * writer, and the child of a fork at that moment, just do not have that slot.
+/* unwind/rule.c - computes rules and keeps them: see cache.h.
  *
  * Rules of modules that can be unloaded carry the number of unloads at the time
- * they were made.  A walk that meets one asks the loader once for today's. */
-#include "unwind/unwind.h"
+ * they were made, and the loader is asked for today's whenever one is used. */
+#include "unwind/cache.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
-enum { CACHE_BITS = 12, CACHE_SIZE = 1 << CACHE_BITS };
+struct bl__slot bl__cache[BL__CACHE_SIZE];
 
-struct slot {
-    _Alignas(64) _Atomic uint32_t seq;
-    uint32_t unloads; /* low bits; PINNED: never stale */
-    struct bl__rule rule;
-};
-
-static const uint32_t PINNED = UINT32_MAX;
-
-static struct slot cache[CACHE_SIZE];
-
-static const uint8_t saved_regs[BL__NSAVED] = {BL__SAVED_REGS};
-
-static inline struct slot *
-slot_of(uintptr_t at)
-{
-    return &cache[(at * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - CACHE_BITS)];
-}
+const uint8_t bl__saved_regs[BL__NSAVED] = {BL__SAVED_REGS};
 
 static uint32_t
 current_unloads(void)
@@ -48,31 +19,10 @@ current_unloads(void)
     return (uint32_t)bl__unloads() & 0x7fffffff;
 }
 
-/* Copies the rule for `at` if the cache has it. */
-static inline bool
-cache_get(uintptr_t at, struct bl__rule *rule)
-{
-    struct slot *s = slot_of(at);
-    /* acquire: pairs with the release in cache_put; the rule is no older */
-    uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
-    uint32_t unloads;
-
-    if (seq & 1 || s->rule.at != at)
-        return false;
-    *rule = s->rule;
-    unloads = s->unloads;
-    /* the copy is complete before seq is read again */
-    atomic_thread_fence(memory_order_acquire);
-    if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq ||
-        rule->at != at)
-        return false;
-    return __builtin_expect(unloads == PINNED, 1) || unloads == current_unloads();
-}
-
 static void
 cache_put(const struct bl__rule *rule, uint32_t unloads)
 {
-    struct slot *s = slot_of(rule->at);
+    struct bl__slot *s = bl__slot_of(rule->at);
     uint32_t seq = atomic_load_explicit(&s->seq, memory_order_relaxed);
 
     if (seq & 1 ||
@@ -80,12 +30,28 @@ cache_put(const struct bl__rule *rule, uint32_t unloads)
                                                  memory_order_acquire,
                                                  memory_order_relaxed))
         return;
-    /* seq is seen odd before any byte of the rule changes (cache_get) */
+    /* seq is seen odd before any byte of the rule changes (bl__cache_get) */
     atomic_thread_fence(memory_order_release);
     s->rule = *rule;
     s->unloads = unloads;
-    /* release: pairs with the acquire load in cache_get */
+    /* release: pairs with the acquire load in bl__cache_get */
     atomic_store_explicit(&s->seq, seq + 2, memory_order_release);
+}
+
+/* The fast path takes the return address from where the call put it. */
+static bool
+return_address_fits(struct bl__rule *rule)
+{
+#if BL__RA_IN_REGISTER
+    (void)rule;
+    return true;
+#else
+    uint32_t bit = UINT32_C(1) << (BL__NSAVED - 1);
+    bool fits = (rule->mask & bit) && rule->saved[BL__NSAVED - 1] == -1;
+
+    rule->mask &= ~bit;
+    return fits;
+#endif
 }
 
 /* Puts the row into the compact form.  Returns false if that can't hold it. */
@@ -99,17 +65,19 @@ compact(const struct bl__row *row, uint8_t ra, struct bl__rule *rule)
     rule->cfa_offset = (int32_t)row->cfa_offset;
     for (int i = 0, k = 0; i < BL__NREGS; i++) {
         const struct bl__cell *c = &row->reg[i];
-        int want = k < BL__NSAVED && saved_regs[k] == i;
+        int want = k < BL__NSAVED && bl__saved_regs[k] == i;
 
         if (c->how == BL__HOW_OFFSET && want && c->n % 8 == 0 && c->n != 0 &&
-            c->n / 8 == (int16_t)(c->n / 8))
+            c->n / 8 == (int16_t)(c->n / 8)) {
             rule->saved[k] = (int16_t)(c->n / 8);
-        else if (c->how != BL__HOW_SAME &&
-                 !(c->how == BL__HOW_UNDEFINED && i != ra))
+            rule->mask |= UINT32_C(1) << k;
+        } else if (c->how != BL__HOW_SAME &&
+                   !(c->how == BL__HOW_UNDEFINED && i != ra)) {
             return false;
+        }
         k += want;
     }
-    return ra == BL__REG_PC || rule->saved[BL__NSAVED - 1] != 0;
+    return ra == BL__REG_RA && return_address_fits(rule);
 }
 
 /* C++ functions have one personality routine, which aborts the program when an
@@ -150,7 +118,7 @@ compute(uintptr_t at, struct bl__rule *rule)
     if (!compact(&row, fde.ra, rule))
         rule->flags |= BL__RULE_SLOW;
     set_pad(&fde, at, rule);
-    unloads = fde.is_pinned ? PINNED : current_unloads();
+    unloads = fde.is_pinned ? BL__PINNED : current_unloads();
     cache_put(rule, unloads);
     return true;
 }
@@ -158,9 +126,14 @@ compute(uintptr_t at, struct bl__rule *rule)
 bool
 bl__rule_find(uintptr_t at, struct bl__rule *rule)
 {
+    uint32_t unloads;
+
     if (__builtin_expect(at == 0, 0)) /* what an empty slot is for */
         return false;
-    return __builtin_expect(cache_get(at, rule), 1) || compute(at, rule);
+    if (bl__cache_get(at, rule, &unloads) &&
+        (unloads == BL__PINNED || unloads == current_unloads()))
+        return true;
+    return compute(at, rule);
 }
 
 /* --- stepping ------------------------------------------------------------ */
@@ -217,7 +190,7 @@ cell_value(const struct bl__cell *c, const struct bl__ctx *ctx, int i, uintptr_t
     return ctx->r[i];
 }
 
-static __attribute__((noinline)) void
+static void
 step_slow(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
 {
     struct bl__fde fde;
@@ -241,20 +214,10 @@ step_slow(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
 void
 bl__rule_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
 {
-    const uintptr_t *slot = (const uintptr_t *)cfa;
-
-    if (__builtin_expect(rule->flags & BL__RULE_SLOW, 0)) {
+    if (rule->flags & (BL__RULE_SLOW | BL__RULE_SIGNAL))
         step_slow(rule, ctx, cfa);
-        return;
-    }
-    for (int i = 0; i < BL__NSAVED; i++)
-        if (rule->saved[i])
-            ctx->r[saved_regs[i]] = slot[rule->saved[i]];
-#if BL__RA_IN_REGISTER
-    BL__CTX_PC(ctx) = ctx->r[BL__REG_RA];
-#endif
-    BL__CTX_SP(ctx) = cfa;
-    ctx->exact = (rule->flags & BL__RULE_SIGNAL) != 0;
+    else
+        bl__rule_take_step(rule, ctx, cfa);
 }
 
 bool

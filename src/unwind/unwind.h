@@ -95,7 +95,7 @@ struct bl__pad {
 
 void bl__pad_find(const struct bl__fde *fde, uintptr_t pc, struct bl__pad *pad);
 
-/* --- rules (rule.c) ------------------------------------------------------ */
+/* --- rules (rule.c; the fast path is inline, in cache.h) ------------------ */
 
 enum bl__rule_flag {
     BL__RULE_END = 1,        /* outermost frame: return address undefined */
@@ -105,16 +105,16 @@ enum bl__rule_flag {
     BL__RULE_NOEXCEPT = 16,  /* C++: nothing may be thrown here */
 };
 
-/* 64 bytes on x86-64: one cache line. */
 struct bl__rule {
     uintptr_t at;                   /* the instruction it is for */
     uintptr_t pad;                  /* landing pad, 0 if none */
     uintptr_t function;             /* where the code that has `at` begins */
     int32_t cfa_offset;
     int32_t selector;
-    int16_t saved[BL__NSAVED];      /* words from the CFA; 0: same value */
+    int16_t saved[BL__NSAVED];      /* words from the CFA; by `mask` */
     uint8_t cfa_reg;
     uint8_t flags;                  /* enum bl__rule_flag */
+    uint32_t mask;                  /* bit i: saved[i] is to be restored */
 };
 
 /* The instruction a frame is executing: its pc, or, since a return address may

@@ -13,6 +13,7 @@ enum {
     BL__REG_SP = 7,
     BL__REG_FP = 6,
     BL__REG_PC = 16,
+    BL__REG_RA = 16,
     BL__PC_ALIGN = 1,
 };
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* unwind/cache.h - the rules known so far, and the walk's fast path over them.
+ *
+ * The cache is one direct-mapped table for the process.  Each slot is guarded by
+ * a sequence word:
+ *
+ *     seq              meaning                   who may leave it, to what
+ *     even             slot is at rest           writer -> odd, by CAS
+ *     odd              slot is being written     that writer -> the next even
+ *
+ * A reader copies the slot and believes the copy if seq was the same even
+ * number before and after.  A slot found odd is a miss: the rule is computed
+ * and not stored.  So nobody ever waits: a signal handler that interrupts a
+ * writer, and the child of a fork at that moment, just do not have that slot.
+ *
+ * Rules of modules that can be unloaded are marked; bl__rule_find looks after
+ * them. */
+#ifndef BELAY_UNWIND_CACHE_H
+#define BELAY_UNWIND_CACHE_H
+
+#include "unwind/unwind.h"
+
+#include <stdatomic.h>
+
+enum { BL__CACHE_BITS = 12, BL__CACHE_SIZE = 1 << BL__CACHE_BITS };
+
+#define BL__PINNED UINT32_MAX
+
+struct bl__slot {
+    _Alignas(64) _Atomic uint32_t seq;
+    uint32_t unloads; /* when it was made; BL__PINNED: never stale */
+    struct bl__rule rule;
+};
+
+extern struct bl__slot bl__cache[BL__CACHE_SIZE];
+extern const uint8_t bl__saved_regs[BL__NSAVED];
+
+static inline struct bl__slot *
+bl__slot_of(uintptr_t at)
+{
+    return &bl__cache[(at * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - BL__CACHE_BITS)];
+}
+
+/* Copies the rule for `at` if the cache has it, and when it was made. */
+static inline bool
+bl__cache_get(uintptr_t at, struct bl__rule *rule, uint32_t *unloads)
+{
+    struct bl__slot *s = bl__slot_of(at);
+    /* acquire: pairs with the release in cache_put; the rule is no older */
+    uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+
+    if (seq & 1)
+        return false;
+    *rule = s->rule;
+    *unloads = s->unloads;
+    /* the copy is complete before seq is read again */
+    atomic_thread_fence(memory_order_acquire);
+    return rule->at == at &&
+           atomic_load_explicit(&s->seq, memory_order_relaxed) == seq;
+}
+
+/* bl__rule_find for the walk. */
+static inline bool
+bl__rule_get(uintptr_t at, struct bl__rule *rule)
+{
+    uint32_t unloads;
+
+    return __builtin_expect(bl__cache_get(at, rule, &unloads) &&
+                                unloads == BL__PINNED && at != 0,
+                            1) ||
+           bl__rule_find(at, rule);
+}
+
+static inline uintptr_t
+bl__rule_get_cfa(const struct bl__rule *rule, const struct bl__ctx *ctx)
+{
+    if (__builtin_expect(rule->flags & BL__RULE_SLOW, 0))
+        return bl__rule_cfa(rule, ctx);
+    return ctx->r[rule->cfa_reg] + (uintptr_t)(intptr_t)rule->cfa_offset;
+}
+
+static inline void
+bl__rule_take_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
+{
+    const uintptr_t *slot = (const uintptr_t *)cfa;
+
+    if (__builtin_expect(rule->flags & (BL__RULE_SLOW | BL__RULE_SIGNAL), 0)) {
+        bl__rule_step(rule, ctx, cfa);
+        return;
+    }
+    for (uint32_t mask = rule->mask; mask; mask &= mask - 1) {
+        int i = __builtin_ctz(mask);
+
+        ctx->r[bl__saved_regs[i]] = slot[rule->saved[i]];
+    }
+#if BL__RA_IN_REGISTER
+    BL__CTX_PC(ctx) = ctx->r[BL__REG_RA];
+#else
+    BL__CTX_PC(ctx) = slot[-1]; /* the call pushed it */
+#endif
+    BL__CTX_SP(ctx) = cfa;
+    ctx->exact = 0;
+}
+
+/* Steps over frames that need nothing but stepping: their rule is in the cache,
+ * has no landing pad and no flag, and their CFA is not stop_at.  Each pc is
+ * stored by note(arg, pc).  The walk's innermost loop: sp and pc stay in
+ * registers, and everything that is wanted of a slot is loaded before its seq is
+ * looked at again. */
+static inline __attribute__((always_inline)) void
+bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop_at,
+               void (*note)(void *arg, uintptr_t pc), void *arg)
+{
+    uintptr_t sp = BL__CTX_SP(ctx), pc = BL__CTX_PC(ctx);
+
+    while (!ctx->exact) {
+        struct bl__slot *s = bl__slot_of(pc - 1);
+        /* acquire: pairs with the release in cache_put */
+        uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+        const struct bl__rule *r = &s->rule;
+        uint32_t mask = r->mask;
+        int16_t saved[BL__NSAVED];
+        uintptr_t cfa;
+
+        if ((seq & 1) || r->at != pc - 1 || r->pad || r->flags ||
+            s->unloads != BL__PINNED)
+            break;
+        __builtin_memcpy(saved, r->saved, sizeof saved);
+        cfa = (r->cfa_reg == BL__REG_SP ? sp : ctx->r[r->cfa_reg]) +
+              (uintptr_t)(intptr_t)r->cfa_offset;
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq ||
+            cfa == stop_at)
+            break;
+        note(arg, pc);
+        for (; mask; mask &= mask - 1) {
+            int i = __builtin_ctz(mask);
+
+            ctx->r[bl__saved_regs[i]] = ((const uintptr_t *)cfa)[saved[i]];
+        }
+#if BL__RA_IN_REGISTER
+        pc = ctx->r[BL__REG_RA];
+#else
+        pc = ((const uintptr_t *)cfa)[-1];
+#endif
+        sp = cfa;
+    }
+    BL__CTX_SP(ctx) = sp;
+    BL__CTX_PC(ctx) = pc;
+}
+
+#endif

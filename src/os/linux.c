@@ -74,6 +74,53 @@ bl__os_stack(uintptr_t *low, uintptr_t *high)
     *high = (uintptr_t)base + size;
 }
 
+/* The line of /proc/self/maps, "low-high perms ...", whose range has `at`. */
+static bool
+scan_map(int fd, uintptr_t at, uintptr_t *low, uintptr_t *high)
+{
+    char buf[4096];
+    uintptr_t v[2] = {0, 0};
+    int field = 0; /* 0 low, 1 high, 2 the rest of the line */
+    ssize_t n;
+
+    while ((n = read(fd, buf, sizeof buf)) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            char c = buf[i];
+
+            if (c == '\n') {
+                v[0] = v[1] = 0;
+                field = 0;
+            } else if (field < 2 && (c == '-' || c == ' ')) {
+                if (++field == 2 && at >= v[0] && at < v[1]) {
+                    *low = v[0];
+                    *high = v[1];
+                    return true;
+                }
+            } else if (field < 2) {
+                v[field] = v[field] << 4 | (uintptr_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+            }
+        }
+    }
+    return false;
+}
+
+void
+bl__os_stack_in_handler(uintptr_t *low, uintptr_t *high)
+{
+    int fd;
+
+    *low = *high = 0;
+    if (bl__os_is_main_thread()) {
+        main_stack(low, high);
+        return;
+    }
+    fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        scan_map(fd, (uintptr_t)__builtin_frame_address(0), low, high);
+        close(fd);
+    }
+}
+
 /* Counts the entries of /proc/self/task without opendir, which allocates. */
 bool
 bl__os_is_single_thread(void)

@@ -21,6 +21,10 @@ void bl__os_unmap(void *p, size_t size);
  * Not from a signal handler: the C library may allocate. */
 void bl__os_stack(uintptr_t *low, uintptr_t *high);
 
+/* The same for a thread in a signal handler, from the process's map; both 0 if
+ * that can't be read. */
+void bl__os_stack_in_handler(uintptr_t *low, uintptr_t *high);
+
 /* Whether the calling thread is the one that runs main. */
 bool bl__os_is_main_thread(void);
 

@@ -43,7 +43,6 @@ bl__end_thread(void *p)
 
     while (g->act)
         bl__act_drop(g, g->act);
-    g->is_leaving = true;
     g->busy = false;
     if (g->id == 1 && bl__os_is_single_thread())
         bl__fatal_at("no goroutines (main called runtime.Goexit) - deadlock!",
@@ -203,6 +202,43 @@ look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
               "never throws: which defers are pending is not known", ctx);
 }
 
+/* An older panic is running this frame's landing pad, on what was its stack: the
+ * frames it came from are only in its trace now. */
+static void
+note_older(struct bl__act *a)
+{
+    const struct bl__trace *t = &a->link->trace;
+    uint32_t n = t->count;
+
+    for (uint32_t i = 0; i < n && i < BL__TRACE_HALF; i++)
+        bl__trace_add(&a->trace, t->first[i]);
+    if (n > 2 * BL__TRACE_HALF)
+        a->trace.count += n - 2 * BL__TRACE_HALF;
+    for (uint32_t i = n > 2 * BL__TRACE_HALF ? n - BL__TRACE_HALF : BL__TRACE_HALF;
+         i < n; i++)
+        bl__trace_add(&a->trace, t->last[i % BL__TRACE_HALF]);
+}
+
+static bool
+is_in_older_pad(const struct bl__act *a, uintptr_t cfa)
+{
+    const struct bl__act *older = a->link;
+
+    return older && older->mode == BL__ACT_PAD && older->kind != BL__ACT_RETURN &&
+           older->cfa == cfa;
+}
+
+/* The nearest frame outwards at which the walk has more to do than to step. */
+static uintptr_t
+next_stop(const struct bl__g *g, const struct bl__act *a)
+{
+    uintptr_t stop = g->calls ? g->calls->cfa : UINTPTR_MAX;
+
+    if (a->link && a->link->mode == BL__ACT_PAD && a->link->cfa < stop)
+        stop = a->link->cfa;
+    return stop;
+}
+
 static inline void
 note_frame(void *act, uintptr_t pc)
 {
@@ -225,8 +261,11 @@ walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
         cfa = bl__rule_get_cfa(&rule, ctx);
         if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
             look_at_flags(g, a, ctx, &rule);
-        if (a->mode == BL__ACT_WALK) /* not back from a pad of this frame */
+        if (a->mode == BL__ACT_WALK) { /* not back from a pad of this frame */
             bl__trace_add(&a->trace, BL__CTX_PC(ctx));
+            if (BL__UNLIKELY(is_in_older_pad(a, cfa)))
+                note_older(a);
+        }
         if (rule.pad)
             enter_pad(g, a, ctx, &rule, cfa);
         if (a->kind == BL__ACT_RETURN) {
@@ -239,7 +278,7 @@ walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
         a->mode = BL__ACT_WALK;
         bl__rule_take_step(&rule, ctx, cfa);
         if (a->kind != BL__ACT_RETURN && !bl__options.unwindlog)
-            bl__skip_plain(ctx, g->calls ? g->calls->cfa : 0, note_frame, a);
+            bl__skip_plain(ctx, next_stop(g, a), note_frame, a);
     }
 }
 
@@ -307,19 +346,8 @@ bl__block_end(void *cfa)
         settle(g, a, a->cfa);
 }
 
-/* The thread's work is being unwound by somebody else: pthread_exit,
- * pthread_cancel or a C++ exception. */
-static bool
-foreign_unwinding(const struct bl__g *g)
-{
-    extern int _ZSt19uncaught_exceptionsv(void) __attribute__((weak));
-
-    return g->is_leaving ||
-           (_ZSt19uncaught_exceptionsv && _ZSt19uncaught_exceptionsv() > 0);
-}
-
 static BL__NORETURN void
-plain_return(const char *function)
+bl__plain_return(const char *function)
 {
     bl_panic("belay: %s left its bl_returns body by return, break or goto: the "
              "named result would be lost; use bl_leave or bl_leave_with",
@@ -340,8 +368,10 @@ bl__body_left(const struct bl__left *left)
         a->load = left->load;
         return;
     }
-    if (left->value && !foreign_unwinding(g))
-        plain_return(left->function);
+    if (g->foreign_cfa == (uintptr_t)left->cfa)
+        g->foreign_cfa = 0; /* C++, pthread_exit or pthread_cancel came through */
+    else if (left->value)
+        bl__plain_return(left->function);
     if (left->calls)
         bl__run(left->calls);
 }

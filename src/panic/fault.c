@@ -147,7 +147,7 @@ on_fault(int sig, siginfo_t *info, void *context)
         bl__fatal_at("fault inside Belay", "the stack may be damaged", &ctx);
     if (is_stack_overflow(g, BL__CTX_SP(&ctx), (uintptr_t)info->si_addr))
         fatal_overflow(g, &ctx);
-    g = bl__self();
+    g = bl__self_in_handler();
     if (has_previous(sig) && !bl__anything_pending(g, &ctx)) {
         call_previous(sig, info, context);
         errno = saved_errno;

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* panic/foreign.c - where landing pads of exceptions that are not ours go.
+/* panic/foreign.c - exceptions that are not ours: C++'s, pthread_exit's and
+ * pthread_cancel's, which libgcc carries through C frames.
  *
- * Our _Unwind_Resume is found before libgcc's, so that a panic does not have to
- * set libgcc's context up after every landing pad.  C++ exceptions, pthread_exit
- * and pthread_cancel get the real one. */
+ * Two of libgcc's functions are defined here as well, and found first.
+ *   _Unwind_Resume (entry.S): so that a panic does not have to set libgcc's
+ *     context up after every landing pad.  Exceptions that are not ours get the
+ *     real one.
+ *   __gcc_personality_v0, which libgcc asks about each C frame: it does what
+ *     libgcc's does, and notes which frame's landing pad is entered.  Without
+ *     that a bl_returns body could not tell such an exception from a plain
+ *     return. */
 #define _GNU_SOURCE
 #include "panic/g.h"
+#include "unwind/unwind.h"
 
 #include <dlfcn.h>
 #include <stdatomic.h>
+#include <unwind.h>
 
 void *bl__real_resume(void);
 
@@ -42,3 +50,53 @@ bl__real_resume(void)
  * literal itself names this symbol; a program that has a blocks run-time gets
  * that one. */
 __attribute__((weak, visibility("default"))) void *_NSConcreteGlobalBlock[32];
+
+/* The CFA of the frame that context stands for. */
+static uintptr_t
+cfa_of(struct _Unwind_Context *context)
+{
+    struct bl__ctx ctx = {.exact = 0};
+    struct bl__rule rule;
+    int exact = 0;
+
+    BL__CTX_PC(&ctx) = _Unwind_GetIPInfo(context, &exact);
+    ctx.exact = exact != 0;
+    BL__CTX_SP(&ctx) = _Unwind_GetCFA(context);
+    for (int i = 0; i < BL__NREGS; i++)
+        if (bl__is_saved(i))
+            ctx.r[i] = _Unwind_GetGR(context, i);
+    return bl__rule_find(bl__ctx_at(&ctx), &rule) ? bl__rule_cfa(&rule, &ctx) : 0;
+}
+
+_Unwind_Reason_Code __gcc_personality_v0(int version, _Unwind_Action actions,
+                                         _Unwind_Exception_Class class,
+                                         struct _Unwind_Exception *exc,
+                                         struct _Unwind_Context *context);
+
+/* C frames never stop an exception; they clean up and pass it on. */
+__attribute__((weak, visibility("default"))) _Unwind_Reason_Code
+__gcc_personality_v0(int version, _Unwind_Action actions,
+                     _Unwind_Exception_Class class, struct _Unwind_Exception *exc,
+                     struct _Unwind_Context *context)
+{
+    struct bl__fde fde = {0};
+    struct bl__pad pad;
+    int exact = 0;
+    uintptr_t at = _Unwind_GetIPInfo(context, &exact) - (exact == 0);
+
+    (void)class;
+    if (version != 1)
+        return _URC_FATAL_PHASE1_ERROR;
+    fde.lsda = _Unwind_GetLanguageSpecificData(context);
+    fde.start = _Unwind_GetRegionStart(context);
+    if (!(actions & _UA_CLEANUP_PHASE) || !fde.lsda)
+        return _URC_CONTINUE_UNWIND;
+    bl__pad_find(&fde, at, &pad);
+    if (!pad.pc)
+        return _URC_CONTINUE_UNWIND;
+    bl__self()->foreign_cfa = cfa_of(context);
+    _Unwind_SetGR(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)exc);
+    _Unwind_SetGR(context, __builtin_eh_return_data_regno(1), 0);
+    _Unwind_SetIP(context, pad.pc);
+    return _URC_INSTALL_CONTEXT;
+}

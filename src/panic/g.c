@@ -38,14 +38,17 @@ detach(void *p)
 }
 
 static BL__NOINLINE struct bl__g *
-attach(void)
+attach(bool in_handler)
 {
     struct bl__g *g = bl__os_map(sizeof *g);
 
     if (!g)
         no_memory();
     g->id = bl__os_is_main_thread() ? 1 : atomic_fetch_add(&last_id, 1) + 1;
-    bl__os_stack(&g->stack_low, &g->stack_high);
+    if (in_handler)
+        bl__os_stack_in_handler(&g->stack_low, &g->stack_high);
+    else
+        bl__os_stack(&g->stack_low, &g->stack_high);
     g->sigstack = bl__os_sigstack_make();
     for (int i = 0; i < BL__ACTS_INLINE; i++) {
         g->acts[i].link = g->free_first;
@@ -63,7 +66,15 @@ bl__self(void)
 {
     struct bl__g *g = self;
 
-    return BL__LIKELY(g != NULL) ? g : attach();
+    return BL__LIKELY(g != NULL) ? g : attach(false);
+}
+
+BL__NOINLINE struct bl__g *
+bl__self_in_handler(void)
+{
+    struct bl__g *g = self;
+
+    return g ? g : attach(true);
 }
 
 BL__NOINLINE struct bl__g *

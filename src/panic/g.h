@@ -105,7 +105,7 @@ struct bl__g {
     struct bl__chunk *spare;  /* one kept, so that a boundary costs no mmap */
     struct bl__act *free_first, *free_last; /* oldest freed is reused first */
     bool busy;                /* the engine runs, not code it called */
-    bool is_leaving;          /* its thread is in pthread_exit */
+    uintptr_t foreign_cfa;    /* frame whose landing pad libgcc entered last */
     uint64_t id;              /* as reports print it; main's is 1 */
     uintptr_t stack_low, stack_high;
     void *sigstack;           /* mapped by us; NULL: the program's own */
@@ -119,6 +119,9 @@ struct bl__g {
  * is no memory for it.  Never inlined: a goroutine may wake on another thread,
  * and compilers keep addresses of thread-locals. */
 struct bl__g *bl__self(void);
+
+/* The same in a signal handler: nothing that may allocate is called. */
+struct bl__g *bl__self_in_handler(void);
 
 /* The same, or NULL if the thread has none yet. */
 struct bl__g *bl__self_or_null(void);

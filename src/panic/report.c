@@ -82,10 +82,26 @@ bl__is_reporting(void)
                                                    pthread_self());
 }
 
+/* A fault while reporting has to reach the handler, which descends; and a report
+ * that is itself made in that handler has the signals blocked. */
+static void
+unblock_faults(void)
+{
+    sigset_t faults;
+
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGBUS);
+    sigaddset(&faults, SIGFPE);
+    sigaddset(&faults, SIGILL);
+    pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
+}
+
 /* Returns once, to the first thread that comes. */
 static void
 begin(void)
 {
+    unblock_faults();
     if (bl__is_reporting())
         descend(atomic_fetch_add(&step, 1));
     if (atomic_fetch_add(&step, 1) > 0)
@@ -298,7 +314,8 @@ bl_stack(char *buf, size_t size)
 /* Errors' texts are made by users' code, which may panic: that is fatal, and
  * says so, as Go's preprintpanics does.  Everything is turned into text before
  * anything is printed. */
-static _Thread_local bool is_printing_value;
+static _Thread_local bool is_printing_value
+    __attribute__((tls_model("initial-exec")));
 
 static void
 put_panics(struct bl__text *t, const struct bl__act *a)

@@ -105,12 +105,12 @@ bl__rule_take_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t c
 }
 
 /* Steps over frames that need nothing but stepping: their rule is in the cache,
- * has no landing pad and no flag, and their CFA is not stop_at.  Each pc is
- * stored by note(arg, pc).  The walk's innermost loop: sp and pc stay in
+ * has no landing pad and no flag, and their CFA is below stop.  Each pc is stored
+ * by note(arg, pc).  The walk's innermost loop: sp and pc stay in
  * registers, and everything that is wanted of a slot is loaded before its seq is
  * looked at again. */
 static inline __attribute__((always_inline)) void
-bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop_at,
+bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
                void (*note)(void *arg, uintptr_t pc), void *arg)
 {
     uintptr_t sp = BL__CTX_SP(ctx), pc = BL__CTX_PC(ctx);
@@ -132,7 +132,7 @@ bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop_at,
               (uintptr_t)(intptr_t)r->cfa_offset;
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq ||
-            cfa == stop_at)
+            cfa >= stop)
             break;
         note(arg, pc);
         for (; mask; mask &= mask - 1) {

@@ -221,6 +221,15 @@ bl__rule_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
 }
 
 bool
+bl__is_saved(int i)
+{
+    for (int k = 0; k < BL__NSAVED; k++)
+        if (bl__saved_regs[k] == i)
+            return true;
+    return false;
+}
+
+bool
 bl__is_function_entry(uintptr_t start)
 {
     struct bl__fde fde;

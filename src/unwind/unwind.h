@@ -136,6 +136,9 @@ uintptr_t bl__rule_cfa(const struct bl__rule *rule, const struct bl__ctx *ctx);
 /* Turns ctx into its caller's.  cfa is what bl__rule_cfa returned. */
 void bl__rule_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa);
 
+/* Whether register i (a column) is one that a callee has to keep. */
+bool bl__is_saved(int i);
+
 /* Whether code that begins at `start` is entered by a call: the row there says
  * that nothing but the return address is on the stack.  False for the split-off
  * cold part of a function. */

@@ -62,24 +62,27 @@ finish(struct bl__g *g, struct bl__act *a)
     bl__call_at_root(bl__end_thread, g);
 }
 
-/* The walk can't go through this frame, for a reason that `what` tells. */
+/* The walk of a can't go through the frame at ctx, for a reason that `what`
+ * tells. */
 static BL__NORETURN void
-bl__stuck(const char *what, const struct bl__ctx *ctx)
+stuck(struct bl__act *a, const char *what, const struct bl__ctx *at)
 {
     char buf[256];
     struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
-    uintptr_t offset, pc = BL__CTX_PC(ctx);
-    const char *name = bl__symbol_name(bl__ctx_at(ctx), &offset);
+    struct bl__ctx ctx = *at;
+    struct bl__rule rule;
+    uintptr_t offset;
+    const char *name = bl__symbol_name(bl__ctx_at(at), &offset);
 
     bl__put(&t, "the frame is ");
-    if (name)
-        bl__put(&t, name);
-    else
-        bl__put(&t, "of an unknown function");
+    bl__put(&t, name ? name : "of an unknown function");
     bl__put(&t, ", pc=");
-    bl__put_hex(&t, pc);
+    bl__put_hex(&t, BL__CTX_PC(at));
     bl__text_flush(&t);
-    bl__fatal_at(what, buf, NULL);
+    do {
+        bl__trace_add(&a->trace, BL__CTX_PC(&ctx));
+    } while (bl__step(&ctx, &rule));
+    bl__fatal_trace(what, buf, &a->trace, a->is_fault);
 }
 
 /* --- landing ------------------------------------------------------------- */
@@ -191,14 +194,14 @@ look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
         finish(g, a);
     if ((rule->flags & BL__RULE_SIGNAL) &&
         BL__CTX_PC(ctx) - (uintptr_t)bl__fault_entry > 64)
-        bl__stuck("a panic can't leave a signal handler", ctx);
+        stuck(a, "a panic can't leave a signal handler", ctx);
     if (rule->flags & BL__RULE_NOEXCEPT)
-        bl__stuck("a panic can't leave a C++ function that is noexcept", ctx);
+        stuck(a, "a panic can't leave a C++ function that is noexcept", ctx);
     if ((rule->flags & BL__RULE_UNCOVERED) && ctx->exact)
-        bl__stuck("a fault where the compiler expected none: which defers are pending "
+        stuck(a, "a fault where the compiler expected none: which defers are pending "
               "is not known (compile with -fnon-call-exceptions)", ctx);
     if (rule->flags & BL__RULE_UNCOVERED)
-        bl__stuck("a panic came out of a call that the compiler took for one that "
+        stuck(a, "a panic came out of a call that the compiler took for one that "
               "never throws: which defers are pending is not known", ctx);
 }
 
@@ -245,6 +248,15 @@ note_frame(void *act, uintptr_t pc)
     bl__trace_add(&((struct bl__act *)act)->trace, pc);
 }
 
+/* In a program linked with -static nothing describes _start. */
+static bool
+is_process_entry(uintptr_t pc)
+{
+    extern char _start[] __attribute__((weak));
+
+    return _start && pc - (uintptr_t)_start < 64;
+}
+
 static BL__NORETURN void
 walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
 {
@@ -254,9 +266,9 @@ walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
         uintptr_t cfa;
 
         if (BL__UNLIKELY(!bl__rule_get(bl__ctx_at(ctx), &rule))) {
-            if (BL__CTX_PC(ctx) == 0)
+            if (BL__CTX_PC(ctx) == 0 || is_process_entry(BL__CTX_PC(ctx)))
                 finish(g, a);
-            bl__stuck("a panic can't leave a frame without an unwind table", ctx);
+            stuck(a, "a panic can't leave a frame without an unwind table", ctx);
         }
         cfa = bl__rule_get_cfa(&rule, ctx);
         if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
@@ -319,11 +331,9 @@ bl__anything_pending(struct bl__g *g, const struct bl__ctx *from)
 
     if (g->calls)
         return true;
-    while (bl__rule_find(bl__ctx_at(&ctx), &rule) && !(rule.flags & BL__RULE_END)) {
+    while (bl__step(&ctx, &rule))
         if (rule.pad)
             return true;
-        bl__rule_step(&rule, &ctx, bl__rule_cfa(&rule, &ctx));
-    }
     return false;
 }
 

@@ -20,6 +20,17 @@
 #include <stdatomic.h>
 #include <unwind.h>
 
+/* Weak: a static program that has no unwinder of its own must not get one, with
+ * its _Unwind_Resume, because of us; and no foreign exception can exist there. */
+#pragma weak _Unwind_GetIPInfo
+#pragma weak _Unwind_GetCFA
+#pragma weak _Unwind_GetGR
+#pragma weak _Unwind_SetGR
+#pragma weak _Unwind_SetIP
+#pragma weak _Unwind_GetLanguageSpecificData
+#pragma weak _Unwind_GetRegionStart
+#pragma weak dlsym
+
 void *bl__real_resume(void);
 
 static _Atomic(void *) real;
@@ -33,12 +44,7 @@ bl__real_resume(void)
 
     if (p)
         return p;
-    p = dlsym(RTLD_NEXT, "_Unwind_Resume");
-    if (!p) {
-        void *lib = dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_GLOBAL);
-
-        p = lib ? dlsym(lib, "_Unwind_Resume") : NULL;
-    }
+    p = dlsym ? dlsym(RTLD_NEXT, "_Unwind_Resume") : NULL;
     if (!p)
         bl__fatal_at("a foreign exception, and no libgcc to go on with it", NULL,
                      NULL);

@@ -196,6 +196,10 @@ void bl__report_panic(struct bl__g *g) BL__NORETURN;
 void bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
     BL__NORETURN;
 
+/* The same with the frames that a walk has noted. */
+void bl__fatal_trace(const char *what, const char *detail,
+                     const struct bl__trace *trace, bool exact) BL__NORETURN;
+
 /* Whether the calling thread is already reporting. */
 bool bl__is_reporting(void);
 
@@ -219,6 +223,9 @@ void bl__symbols_at(uintptr_t pc, void (*each)(void *arg, const struct bl__line 
 
 /* The function at pc and how far into it pc is.  Returns NULL if not known. */
 const char *bl__symbol_name(uintptr_t pc, uintptr_t *offset);
+
+/* The file that has the code at pc.  Returns NULL if not known. */
+const char *bl__module_name(uintptr_t pc);
 
 /* --- the log (log.c) ----------------------------------------------------- */
 

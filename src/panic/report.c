@@ -57,14 +57,11 @@ descend(int rung)
 
         say("panic during panic\n");
         bl__here(&ctx);
-        for (int i = 0; i < 50 && bl__rule_find(bl__ctx_at(&ctx), &rule) &&
-                        !(rule.flags & BL__RULE_END);
-             i++) {
+        for (int i = 0; i < 50 && bl__step(&ctx, &rule); i++) {
             bl__put(&t, "\t");
             bl__put_hex(&t, BL__CTX_PC(&ctx));
             bl__put(&t, "\n");
             bl__text_flush(&t);
-            bl__rule_step(&rule, &ctx, bl__rule_cfa(&rule, &ctx));
         }
         end_process(2);
     }
@@ -167,16 +164,34 @@ is_block(const char *name)
     return has_prefix(name, "bl__block_");
 }
 
+/* Without what GCC appends to the parts and copies of a function. */
+static void
+put_name(struct bl__text *t, const char *name)
+{
+    static const char *const suffixes[] = {".cold", ".part.", ".constprop.", ".isra."};
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        const char *at = strstr(name, suffixes[i]);
+
+        if (at && (size_t)(at - name) < n)
+            n = (size_t)(at - name);
+    }
+    for (size_t i = 0; i < n; i++)
+        bl__put_char(t, name[i]);
+}
+
 static void
 put_frame(struct frames *f, const char *name, const char *suffix,
           const struct bl__line *line)
 {
     struct bl__text *t = f->t;
+    const char *module = line->file ? NULL : bl__module_name(f->pc);
 
-    bl__put(t, name);
+    put_name(t, name);
     bl__put(t, suffix);
     bl__put(t, "(...)\n\t");
-    bl__put(t, line->file ? line->file : "?");
+    bl__put(t, line->file ? line->file : module ? module : "?");
     if (line->file) {
         bl__put(t, ":");
         bl__put_int(t, line->line);
@@ -269,23 +284,26 @@ put_trace(struct frames *f, const struct bl__trace *trace, bool exact)
         put_pc(f, trace->last[i % BL__TRACE_HALF] - 1);
 }
 
+static void
+trace_from(struct bl__trace *trace, const struct bl__ctx *from)
+{
+    struct bl__ctx ctx = *from;
+    struct bl__rule rule;
+
+    trace->count = 0;
+    do {
+        bl__trace_add(trace, BL__CTX_PC(&ctx));
+    } while (bl__step(&ctx, &rule) && BL__CTX_PC(&ctx) != 0);
+}
+
 void
 bl__put_stack(struct bl__text *t, const struct bl__ctx *from)
 {
     struct bl__trace trace;
-    struct bl__ctx ctx = *from;
-    struct bl__rule rule;
     struct frames f = {.t = t};
-    bool exact = ctx.exact;
 
-    trace.count = 0;
-    while (BL__CTX_PC(&ctx) != 0) {
-        bl__trace_add(&trace, BL__CTX_PC(&ctx));
-        if (!bl__rule_find(bl__ctx_at(&ctx), &rule) || (rule.flags & BL__RULE_END))
-            break;
-        bl__rule_step(&rule, &ctx, bl__rule_cfa(&rule, &ctx));
-    }
-    put_trace(&f, &trace, exact);
+    trace_from(&trace, from);
+    put_trace(&f, &trace, from->exact);
 }
 
 static void
@@ -453,17 +471,16 @@ newest_panic(const struct bl__g *g)
     return a;
 }
 
-void
-bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
+static BL__NORETURN void
+report_fatal(const char *what, const char *detail, const struct bl__trace *trace,
+             bool exact, const struct bl__ctx *registers)
 {
     struct bl__g *g = bl__self_or_null();
     const struct bl__act *a = newest_panic(g);
-    struct bl__ctx here;
     char buf[2048];
     struct bl__text t = BL__TEXT_TO(2, buf);
+    struct frames f = {.t = &t};
 
-    if (!ctx)
-        bl__here(&here);
     begin();
     if (a && !is_printing_value) {
         put_panics(&t, a);
@@ -480,14 +497,33 @@ bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
     if (bl__traceback != BL__TRACEBACK_NONE) {
         bl__put(&t, "\n");
         put_header(&t, g);
-        bl__put_stack(&t, ctx ? ctx : &here);
-        if (ctx) {
+        put_trace(&f, trace, exact);
+        if (registers) {
             bl__put(&t, "\n");
-            put_registers(&t, ctx);
+            put_registers(&t, registers);
         }
     }
     bl__text_flush(&t);
     end_process(2);
+}
+
+void
+bl__fatal_trace(const char *what, const char *detail, const struct bl__trace *trace,
+                bool exact)
+{
+    report_fatal(what, detail, trace, exact, NULL);
+}
+
+void
+bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
+{
+    struct bl__trace trace;
+    struct bl__ctx here;
+
+    if (!ctx)
+        bl__here(&here);
+    trace_from(&trace, ctx ? ctx : &here);
+    report_fatal(what, detail, &trace, ctx && ctx->exact, ctx);
 }
 
 void

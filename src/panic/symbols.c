@@ -69,6 +69,14 @@ bl__symbol_name(uintptr_t pc, uintptr_t *offset)
     return s.name;
 }
 
+const char *
+bl__module_name(uintptr_t pc)
+{
+    Dl_info info;
+
+    return dladdr((void *)pc, &info) ? info.dli_fname : NULL;
+}
+
 struct lines {
     void (*each)(void *arg, const struct bl__line *);
     void *arg;

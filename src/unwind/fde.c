@@ -367,14 +367,31 @@ scan(const uint8_t *hdr, uintptr_t pc, struct bl__fde *fde)
     return false;
 }
 
+/* Code that no module's header describes: a program linked with -static has
+ * registered its tables with libgcc, and so may a just-in-time compiler.  The
+ * three words are libgcc's struct dwarf_eh_bases. */
+extern const void *_Unwind_Find_FDE(const void *pc, void *bases[3]);
+
+static bool
+ask_libgcc(uintptr_t pc, struct bl__fde *fde)
+{
+    void *bases[3];
+    const uint8_t *p = _Unwind_Find_FDE((void *)pc, bases);
+
+    fde->is_pinned = false;
+    return p && read_fde(p, fde) && pc >= fde->start && pc < fde->end;
+}
+
 bool
 bl__fde_find(uintptr_t pc, struct bl__fde *fde)
 {
     struct module m;
     const uint8_t *p;
 
-    if (!module_of(pc, &m))
+    if (pc < 4096)
         return false;
+    if (!module_of(pc, &m))
+        return ask_libgcc(pc, fde);
     p = search_table(m.hdr, pc);
     fde->is_pinned = is_pinned(&m);
     if (p)

@@ -221,6 +221,15 @@ bl__rule_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
 }
 
 bool
+bl__step(struct bl__ctx *ctx, struct bl__rule *rule)
+{
+    if (!bl__rule_find(bl__ctx_at(ctx), rule) || (rule->flags & BL__RULE_END))
+        return false;
+    bl__rule_step(rule, ctx, bl__rule_cfa(rule, ctx));
+    return true;
+}
+
+bool
 bl__is_saved(int i)
 {
     for (int k = 0; k < BL__NSAVED; k++)

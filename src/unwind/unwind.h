@@ -136,6 +136,10 @@ uintptr_t bl__rule_cfa(const struct bl__rule *rule, const struct bl__ctx *ctx);
 /* Turns ctx into its caller's.  cfa is what bl__rule_cfa returned. */
 void bl__rule_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa);
 
+/* Finds ctx's rule and steps to the caller.  Returns false, and leaves ctx as it
+ * is, at the outermost frame and where no table describes the code. */
+bool bl__step(struct bl__ctx *ctx, struct bl__rule *rule);
+
 /* Whether register i (a column) is one that a callee has to keep. */
 bool bl__is_saved(int i);
 

@@ -18,7 +18,7 @@ $(BUILD)/build.ninja: CMakeLists.txt
 demo: ## install what is missing, build, run the main job on real input
 	scripts/deps.sh build
 	$(MAKE) all
-	examples/demo/run.sh
+	examples/demo/run.sh $(BUILD)/examples/demo $(BUILD)/examples/demo-by-hand
 
 check: ## install what is missing, pass the tests
 	scripts/deps.sh check

@@ -174,15 +174,15 @@ run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
 /* Runs the frame's landing pad; the end of that is resume_from. */
 static BL__NORETURN void
 enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
-          const struct bl__rule *rule, uintptr_t cfa)
+          const struct bl__hit *hit)
 {
     BL__LOG(g, a, "defer block", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_PAD;
-    a->cfa = cfa;
+    a->cfa = hit->cfa;
     a->base = BL__CTX_SP(ctx); /* the stack below is given up */
-    BL__CTX_PC(ctx) = rule->pad;
+    BL__CTX_PC(ctx) = hit->pad;
     g->busy = false;
-    bl__enter_pad(ctx, &a->exc, rule->selector);
+    bl__enter_pad(ctx, &a->exc, hit->selector);
 }
 
 /* What is out of the ordinary about a frame. */
@@ -257,40 +257,53 @@ is_process_entry(uintptr_t pc)
     return _start && pc - (uintptr_t)_start < 64;
 }
 
+/* One frame, whatever it is.  Returns the activation that goes on. */
+static struct bl__act *
+visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
+{
+    struct bl__rule rule;
+    uintptr_t cfa;
+
+    if (BL__UNLIKELY(!bl__rule_get(bl__ctx_at(ctx), &rule))) {
+        if (BL__CTX_PC(ctx) == 0 || is_process_entry(BL__CTX_PC(ctx)))
+            finish(g, a);
+        stuck(a, "a panic can't leave a frame without an unwind table", ctx);
+    }
+    cfa = bl__rule_get_cfa(&rule, ctx);
+    if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
+        look_at_flags(g, a, ctx, &rule);
+    if (a->mode == BL__ACT_WALK) { /* not back from a pad of this frame */
+        bl__trace_add(&a->trace, BL__CTX_PC(ctx));
+        if (BL__UNLIKELY(is_in_older_pad(a, cfa)))
+            note_older(a);
+    }
+    if (rule.pad)
+        enter_pad(g, a, ctx, &(struct bl__hit){rule.pad, cfa, rule.selector});
+    if (a->kind == BL__ACT_RETURN) {
+        if (cfa == a->cfa)
+            return_from(g, a, ctx, &rule);
+    } else if (g->calls && g->calls->cfa == cfa) {
+        a = run_calls(g, a, ctx, &rule, cfa);
+    }
+    BL__LOG(g, a, "frame left", BL__CTX_PC(ctx), NULL);
+    a->mode = BL__ACT_WALK;
+    bl__rule_take_step(&rule, ctx, cfa);
+    return a;
+}
+
 static BL__NORETURN void
 walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
 {
-    struct bl__rule rule;
-
     for (;;) {
-        uintptr_t cfa;
+        if (a->mode == BL__ACT_WALK && a->kind != BL__ACT_RETURN &&
+            BL__LIKELY(!bl__options.unwindlog)) {
+            struct bl__hit hit =
+                bl__skip_plain(ctx, next_stop(g, a), note_frame, a);
 
-        if (BL__UNLIKELY(!bl__rule_get(bl__ctx_at(ctx), &rule))) {
-            if (BL__CTX_PC(ctx) == 0 || is_process_entry(BL__CTX_PC(ctx)))
-                finish(g, a);
-            stuck(a, "a panic can't leave a frame without an unwind table", ctx);
+            if (hit.pad)
+                enter_pad(g, a, ctx, &hit);
         }
-        cfa = bl__rule_get_cfa(&rule, ctx);
-        if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
-            look_at_flags(g, a, ctx, &rule);
-        if (a->mode == BL__ACT_WALK) { /* not back from a pad of this frame */
-            bl__trace_add(&a->trace, BL__CTX_PC(ctx));
-            if (BL__UNLIKELY(is_in_older_pad(a, cfa)))
-                note_older(a);
-        }
-        if (rule.pad)
-            enter_pad(g, a, ctx, &rule, cfa);
-        if (a->kind == BL__ACT_RETURN) {
-            if (cfa == a->cfa)
-                return_from(g, a, ctx, &rule);
-        } else if (g->calls && g->calls->cfa == cfa) {
-            a = run_calls(g, a, ctx, &rule, cfa);
-        }
-        BL__LOG(g, a, "frame left", BL__CTX_PC(ctx), NULL);
-        a->mode = BL__ACT_WALK;
-        bl__rule_take_step(&rule, ctx, cfa);
-        if (a->kind != BL__ACT_RETURN && !bl__options.unwindlog)
-            bl__skip_plain(ctx, next_stop(g, a), note_frame, a);
+        a = visit(g, a, ctx);
     }
 }
 
@@ -320,6 +333,13 @@ bl__resume_from(void *exc, struct bl__ctx *ctx)
     BL__CHECK(a && a->mode == BL__ACT_PAD);
     if (a->recovered && a->kind == BL__ACT_PANIC)
         a = settle(g, a, a->cfa);
+    if (a->kind != BL__ACT_RETURN && BL__LIKELY(!bl__options.unwindlog)) {
+        uintptr_t pc = BL__CTX_PC(ctx);
+        struct bl__hit hit = bl__skip_plain(ctx, next_stop(g, a), NULL, NULL);
+
+        if (!hit.pad && BL__CTX_PC(ctx) != pc)
+            a->mode = BL__ACT_WALK;
+    }
     walk(g, a, ctx);
 }
 

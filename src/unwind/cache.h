@@ -104,16 +104,24 @@ bl__rule_take_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t c
     ctx->exact = 0;
 }
 
+/* A frame with a landing pad, that the walk has come to. */
+struct bl__hit {
+    uintptr_t pad; /* 0: the walk stopped for another reason */
+    uintptr_t cfa;
+    intptr_t selector;
+};
+
 /* Steps over frames that need nothing but stepping: their rule is in the cache,
  * has no landing pad and no flag, and their CFA is below stop.  Each pc is stored
- * by note(arg, pc).  The walk's innermost loop: sp and pc stay in
- * registers, and everything that is wanted of a slot is loaded before its seq is
- * looked at again. */
-static inline __attribute__((always_inline)) void
+ * by note(arg, pc), unless note is NULL: then one frame is stepped over at the
+ * most.  The walk's innermost loop: sp and pc stay in registers, and everything
+ * that is wanted of a slot is loaded before its seq is looked at again. */
+static inline __attribute__((always_inline)) struct bl__hit
 bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
                void (*note)(void *arg, uintptr_t pc), void *arg)
 {
     uintptr_t sp = BL__CTX_SP(ctx), pc = BL__CTX_PC(ctx);
+    struct bl__hit hit = {0, 0, 0};
 
     while (!ctx->exact) {
         struct bl__slot *s = bl__slot_of(pc - 1);
@@ -121,20 +129,24 @@ bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
         uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
         const struct bl__rule *r = &s->rule;
         uint32_t mask = r->mask;
+        uintptr_t pad = r->pad, cfa;
+        int32_t selector = r->selector;
         int16_t saved[BL__NSAVED];
-        uintptr_t cfa;
 
-        if ((seq & 1) || r->at != pc - 1 || r->pad || r->flags ||
-            s->unloads != BL__PINNED)
+        if ((seq & 1) || r->at != pc - 1 || r->flags || s->unloads != BL__PINNED)
             break;
         __builtin_memcpy(saved, r->saved, sizeof saved);
         cfa = (r->cfa_reg == BL__REG_SP ? sp : ctx->r[r->cfa_reg]) +
               (uintptr_t)(intptr_t)r->cfa_offset;
         atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq ||
-            cfa >= stop)
+        if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq || cfa >= stop)
             break;
-        note(arg, pc);
+        if (note)
+            note(arg, pc);
+        if (pad) {
+            hit = (struct bl__hit){pad, cfa, selector};
+            break;
+        }
         for (; mask; mask &= mask - 1) {
             int i = __builtin_ctz(mask);
 
@@ -146,9 +158,12 @@ bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
         pc = ((const uintptr_t *)cfa)[-1];
 #endif
         sp = cfa;
+        if (!note)
+            break;
     }
     BL__CTX_SP(ctx) = sp;
     BL__CTX_PC(ctx) = pc;
+    return hit;
 }
 
 #endif

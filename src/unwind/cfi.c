@@ -53,15 +53,19 @@ struct machine {
 static void
 set(struct machine *m, uint64_t reg, enum bl__how how, int64_t n, const uint8_t *expr)
 {
-    if (reg < BL__NREGS) /* vector registers and the like: not ours to keep */
-        m->row->reg[reg] = (struct bl__cell){(uint8_t)how, n, expr};
+    unsigned i = bl__reg_index(reg);
+
+    if (i < BL__NREGS) /* vector registers and the like: not ours to keep */
+        m->row->reg[i] = (struct bl__cell){(uint8_t)how, n, expr};
 }
 
 static void
 restore(struct machine *m, uint64_t reg)
 {
-    if (reg < BL__NREGS)
-        m->row->reg[reg] = m->initial->reg[reg];
+    unsigned i = bl__reg_index(reg);
+
+    if (i < BL__NREGS)
+        m->row->reg[i] = m->initial->reg[i];
 }
 
 /* Skips an expression and returns where it began. */
@@ -78,7 +82,7 @@ read_expr(const uint8_t **p)
 static void
 def_cfa(struct machine *m, uint64_t reg, int64_t offset)
 {
-    m->row->cfa_reg = reg;
+    m->row->cfa_reg = bl__reg_index(reg);
     m->row->cfa_offset = offset;
     m->row->cfa_expr = NULL;
 }
@@ -113,7 +117,7 @@ run_register(struct machine *m, uint8_t op, const uint8_t **p)
         set(m, reg, BL__HOW_VAL_OFFSET, bl__read_sleb(p) * align, NULL);
         break;
     case CFA_REGISTER:
-        set(m, reg, BL__HOW_REGISTER, (int64_t)bl__read_uleb(p), NULL);
+        set(m, reg, BL__HOW_REGISTER, bl__reg_index(bl__read_uleb(p)), NULL);
         break;
     case CFA_EXPRESSION:
         set(m, reg, BL__HOW_EXPR, 0, read_expr(p));

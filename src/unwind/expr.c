@@ -86,11 +86,13 @@ pop(struct eval *e)
 static uintptr_t
 reg(struct eval *e, uint64_t n)
 {
-    if (n >= BL__NREGS) {
+    unsigned i = bl__reg_index(n);
+
+    if (i >= BL__NREGS) {
         e->ok = false;
         return 0;
     }
-    return e->ctx->r[n];
+    return e->ctx->r[i];
 }
 
 /* Little-endian value of n bytes; both CPUs are. */

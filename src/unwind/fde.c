@@ -295,7 +295,7 @@ read_cie(const uint8_t *p, struct bl__fde *fde, struct cie *cie)
         return false;
     fde->code_align = bl__read_uleb(&p);
     fde->data_align = bl__read_sleb(&p);
-    fde->ra = version == 1 ? *p++ : (uint8_t)bl__read_uleb(&p);
+    fde->ra = (uint8_t)bl__reg_index(version == 1 ? *p++ : bl__read_uleb(&p));
     cie->fde_encoding = PE_ABSPTR;
     cie->lsda_encoding = PE_OMIT;
     cie->has_augmentation = *aug == 'z';

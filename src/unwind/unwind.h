@@ -18,6 +18,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where struct bl__ctx has a DWARF column; BL__NREGS if it doesn't keep it. */
+static inline unsigned
+bl__reg_index(uint64_t column)
+{
+#ifdef BL__PORT_REG_INDEX
+    return BL__PORT_REG_INDEX(column);
+#else
+    return column < BL__NREGS ? (unsigned)column : (unsigned)BL__NREGS;
+#endif
+}
+
 /* --- tables (fde.c) ------------------------------------------------------ */
 
 /* One function's entry in the call-frame tables. */
@@ -31,7 +42,7 @@ struct bl__fde {
     uintptr_t personality;     /* 0 if none */
     uintptr_t code_align;
     intptr_t data_align;
-    uint8_t ra;                /* column of the return address */
+    uint8_t ra;                /* index of the return address; BL__NREGS: none */
     bool is_signal;            /* augmentation 'S' */
     bool is_pinned;            /* its module can't be unloaded */
     uint8_t pointer_encoding;  /* of addresses in its instructions */

@@ -162,7 +162,7 @@ bl__run(struct bl__calls *node)
         bl__skipped(g->calls);
     while ((r = node->top)) {
         node->top = r->next;
-        BL__LOG(g, NULL, "normal end: call", (uintptr_t)r->callee, r->site->callee);
+        BL__LOG(g, NULL, "normal end calls deferred", 0, r->site->callee);
         r->thunk(NULL, r->args);
     }
     bl__calls_close(g, node);

@@ -123,7 +123,7 @@ return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
     if (node && node->cfa == a->cfa) {
         while ((r = node->top)) {
             node->top = r->next;
-            BL__LOG(g, a, "defer call", (uintptr_t)r->callee, r->site->callee);
+            BL__LOG(g, a, "calls deferred", 0, r->site->callee);
             g->busy = false;
             r->thunk(NULL, r->args);
             g->busy = true;
@@ -156,7 +156,7 @@ run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
         a->mode = BL__ACT_CALL;
         a->cfa = cfa;
         a->callee = (uintptr_t)r->callee;
-        BL__LOG(g, a, "defer call", (uintptr_t)r->callee, r->site->callee);
+        BL__LOG(g, a, "calls deferred", 0, r->site->callee);
         g->busy = false;
         bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
         g->busy = true;
@@ -176,7 +176,7 @@ static BL__NORETURN void
 enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
           const struct bl__hit *hit)
 {
-    BL__LOG(g, a, "defer block", BL__CTX_PC(ctx), NULL);
+    BL__LOG(g, a, "runs the blocks of", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_PAD;
     a->cfa = hit->cfa;
     a->base = BL__CTX_SP(ctx); /* the stack below is given up */
@@ -285,7 +285,7 @@ visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
     } else if (g->calls && g->calls->cfa == cfa) {
         a = run_calls(g, a, ctx, &rule, cfa);
     }
-    BL__LOG(g, a, "frame left", BL__CTX_PC(ctx), NULL);
+    BL__LOG(g, a, "leaves", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_WALK;
     bl__rule_take_step(&rule, ctx, cfa);
     return a;
@@ -317,8 +317,7 @@ bl__raise_from(void *act, struct bl__ctx *ctx)
         __asan_handle_no_return();
     a->base = BL__CTX_SP(ctx);
     g->busy = true;
-    BL__LOG(g, a, a->kind == BL__ACT_GOEXIT ? "goexit" : "panic", BL__CTX_PC(ctx),
-            NULL);
+    BL__LOG(g, a, "raised in", a->info.pc + (a->is_fault ? 1 : 0), NULL);
     walk(g, a, ctx);
 }
 
@@ -362,7 +361,10 @@ bl__anything_pending(struct bl__g *g, const struct bl__ctx *from)
 void
 bl_goexit(void)
 {
-    bl__raise(bl__act_push(bl__self(), BL__ACT_GOEXIT));
+    struct bl__act *a = bl__act_push(bl__self(), BL__ACT_GOEXIT);
+
+    a->info.pc = (uintptr_t)__builtin_return_address(0);
+    bl__raise(a);
 }
 
 void

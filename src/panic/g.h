@@ -224,12 +224,17 @@ void bl__symbols_at(uintptr_t pc, void (*each)(void *arg, const struct bl__line 
 /* The function at pc and how far into it pc is.  Returns NULL if not known. */
 const char *bl__symbol_name(uintptr_t pc, uintptr_t *offset);
 
+/* Whether a function of that name is the engine's, or what the macros put around
+ * users' code. */
+bool bl__is_machinery(const char *name);
+
 /* The file that has the code at pc.  Returns NULL if not known. */
 const char *bl__module_name(uintptr_t pc);
 
 /* --- the log (log.c) ----------------------------------------------------- */
 
-/* BELAYDEBUG=unwindlog=1: one line about frame pc. */
+/* BELAYDEBUG=unwindlog=1: one line: what a, or the normal end of a function if a
+ * is NULL, does in the frame at pc, or to `detail`. */
 void bl__log(const struct bl__g *g, const struct bl__act *a, const char *what,
              uintptr_t pc, const char *detail);
 

@@ -125,14 +125,6 @@ has_prefix(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* A frame of the engine, or of what the macros put around users' code. */
-static bool
-is_machinery(const char *name)
-{
-    return has_prefix(name, "bl__") || has_prefix(name, "bl_") ||
-           has_prefix(name, "_Unwind_");
-}
-
 static bool
 is_panic_entry(const char *name)
 {
@@ -224,7 +216,7 @@ on_line(void *arg, const struct bl__line *line)
         p->has_block = true;
     } else if (is_root(line->function)) {
         f->hidden = true;
-    } else if (is_machinery(line->function)) {
+    } else if (bl__is_machinery(line->function)) {
         f->hidden = true;
         if (is_panic_entry(line->function) && !f->in_panic) {
             if (f->any)

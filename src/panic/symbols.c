@@ -69,6 +69,12 @@ bl__symbol_name(uintptr_t pc, uintptr_t *offset)
     return s.name;
 }
 
+bool
+bl__is_machinery(const char *name)
+{
+    return strncmp(name, "bl_", 3) == 0 || strncmp(name, "_Unwind_", 8) == 0;
+}
+
 const char *
 bl__module_name(uintptr_t pc)
 {

@@ -96,7 +96,7 @@ bl__rule_take_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t c
         ctx->r[bl__saved_regs[i]] = slot[rule->saved[i]];
     }
 #if BL__RA_IN_REGISTER
-    BL__CTX_PC(ctx) = ctx->r[BL__REG_RA];
+    BL__CTX_PC(ctx) = bl__strip_ra(ctx->r[BL__REG_RA]);
 #else
     BL__CTX_PC(ctx) = slot[-1]; /* the call pushed it */
 #endif
@@ -153,7 +153,7 @@ bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
             ctx->r[bl__saved_regs[i]] = ((const uintptr_t *)cfa)[saved[i]];
         }
 #if BL__RA_IN_REGISTER
-        pc = ctx->r[BL__REG_RA];
+        pc = bl__strip_ra(ctx->r[BL__REG_RA]);
 #else
         pc = ((const uintptr_t *)cfa)[-1];
 #endif

@@ -34,7 +34,8 @@ enum {
     CFA_VAL_OFFSET = 0x14,
     CFA_VAL_OFFSET_SF = 0x15,
     CFA_VAL_EXPRESSION = 0x16,
-    CFA_NEGATE_RA_STATE = 0x2d, /* aarch64: return address is signed or not */
+    CFA_NEGATE_RA_STATE_WITH_PC = 0x2c, /* aarch64: these two say whether the */
+    CFA_NEGATE_RA_STATE = 0x2d,         /* return address is signed */
     CFA_GNU_ARGS_SIZE = 0x2e,
     CFA_GNU_NEGATIVE_OFFSET = 0x2f,
 };
@@ -82,7 +83,7 @@ read_expr(const uint8_t **p)
 static void
 def_cfa(struct machine *m, uint64_t reg, int64_t offset)
 {
-    m->row->cfa_reg = bl__reg_index(reg);
+    m->row->cfa_reg = reg;
     m->row->cfa_offset = offset;
     m->row->cfa_expr = NULL;
 }
@@ -147,18 +148,19 @@ run_frame(struct machine *m, uint8_t op, const uint8_t **p)
 
     switch (op) {
     case CFA_NOP:
+    case CFA_NEGATE_RA_STATE_WITH_PC:
     case CFA_NEGATE_RA_STATE:
         return true;
     case CFA_DEF_CFA:
-        reg = bl__read_uleb(p);
+        reg = bl__reg_index(bl__read_uleb(p));
         def_cfa(m, reg, (int64_t)bl__read_uleb(p));
         return true;
     case CFA_DEF_CFA_SF:
-        reg = bl__read_uleb(p);
+        reg = bl__reg_index(bl__read_uleb(p));
         def_cfa(m, reg, bl__read_sleb(p) * m->fde->data_align);
         return true;
     case CFA_DEF_CFA_REGISTER:
-        def_cfa(m, bl__read_uleb(p), m->row->cfa_offset);
+        def_cfa(m, bl__reg_index(bl__read_uleb(p)), m->row->cfa_offset);
         return true;
     case CFA_DEF_CFA_OFFSET:
         def_cfa(m, m->row->cfa_reg, (int64_t)bl__read_uleb(p));

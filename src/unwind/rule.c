@@ -207,6 +207,10 @@ step_slow(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
             caller.r[i] = cell_value(&row.reg[i], ctx, i, cfa);
     if (fde.ra != BL__REG_PC)
         BL__CTX_PC(&caller) = caller.r[fde.ra % BL__NREGS];
+#if BL__RA_IN_REGISTER
+    if (fde.ra == BL__REG_RA)
+        BL__CTX_PC(&caller) = bl__strip_ra(BL__CTX_PC(&caller));
+#endif
     caller.exact = (rule->flags & BL__RULE_SIGNAL) != 0;
     *ctx = caller;
 }

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "arch/arch.h"
 
+#include <signal.h> /* the records in a context */
 #include <string.h>
 #include <ucontext.h>
 

@@ -53,7 +53,7 @@ void bl__call_thunk(void (*thunk)(void *, void *), void *args, uintptr_t *cfa);
 
 /* Continues at ctx's pc, a landing pad, with ctx's registers, the exception
  * object and the selector where the ABI's personality routines put them. */
-void bl__enter_pad(const struct bl__ctx *ctx, void *exc, intptr_t selector)
+void bl__jump_to_pad(const struct bl__ctx *ctx, void *exc, intptr_t selector)
     __attribute__((noreturn));
 
 /* Returns to ctx's pc as a function would: its callee-saved registers, stack

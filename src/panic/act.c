@@ -87,7 +87,7 @@ bl__act_push(struct bl__g *g, enum bl__act_kind kind)
     a->kind = kind;
     a->mode = BL__ACT_WALK;
     a->recovered = a->repanicked = a->is_fault = false;
-    a->cfa = 0;
+    a->cfa = a->cut = 0;
     a->load = NULL;
     a->trace.count = 0;
     g->act = a;

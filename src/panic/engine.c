@@ -18,10 +18,13 @@
  * already, or behind the landing pad's place, so nothing runs twice.
  *
  * Recovery.  bl_recover() only marks the newest activation.  When the deferred
- * code that called it ends, settle() drops every activation that was started
+ * code that called it ends, bl__settle() drops every activation that was started
  * inside that frame, and the recovered one becomes an ACT_RETURN: the frame's
  * other deferred code runs as on a normal return, then the frame returns to its
- * caller.  A goexit among those dropped goes on instead (Go's rule M9). */
+ * caller.  A goexit among those dropped goes on instead (Go's rule M9).
+ *
+ * Functions that may be on the stack while users' code runs are named bl__...
+ * although they are static: reports leave such frames out. */
 #include "os/os.h"
 #include "panic/g.h"
 #include "unwind/cache.h"
@@ -52,7 +55,7 @@ bl__end_thread(void *p)
 
 /* The outermost frame has been left. */
 static BL__NORETURN void
-finish(struct bl__g *g, struct bl__act *a)
+bl__finish(struct bl__g *g, struct bl__act *a)
 {
     bl__calls_check(g, UINTPTR_MAX);
     BL__CHECK(a->kind != BL__ACT_RETURN);
@@ -65,7 +68,7 @@ finish(struct bl__g *g, struct bl__act *a)
 /* The walk of a can't go through the frame at ctx, for a reason that `what`
  * tells. */
 static BL__NORETURN void
-stuck(struct bl__act *a, const char *what, const struct bl__ctx *at)
+bl__stuck(struct bl__act *a, const char *what, const struct bl__ctx *at)
 {
     char buf[256];
     struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
@@ -90,7 +93,7 @@ stuck(struct bl__act *a, const char *what, const struct bl__ctx *at)
 /* Frame cfa has been recovered by the newest activation, a.  Returns the one
  * that goes on: a itself, now an ACT_RETURN, or a goexit (M8, M9). */
 static struct bl__act *
-settle(struct bl__g *g, struct bl__act *a, uintptr_t cfa)
+bl__settle(struct bl__g *g, struct bl__act *a, uintptr_t cfa)
 {
     struct bl__act *x;
 
@@ -114,7 +117,7 @@ settle(struct bl__g *g, struct bl__act *a, uintptr_t cfa)
 /* Frame cfa returns to its caller: its remaining deferred calls are made as on
  * a normal return, then control goes on behind the call of it. */
 static BL__NORETURN void
-return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
+bl__return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
             const struct bl__rule *rule)
 {
     struct bl__calls *node = g->calls;
@@ -145,7 +148,7 @@ return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
 
 /* Makes the deferred calls of frame cfa.  Returns the activation that goes on. */
 static struct bl__act *
-run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
+bl__run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
           const struct bl__rule *rule, uintptr_t cfa)
 {
     struct bl__calls *node = g->calls;
@@ -162,9 +165,9 @@ run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
         g->busy = true;
         BL__CHECK(g->act == a);
         if (a->recovered) {
-            a = settle(g, a, cfa);
+            a = bl__settle(g, a, cfa);
             if (a->kind == BL__ACT_RETURN)
-                return_from(g, a, ctx, rule);
+                bl__return_from(g, a, ctx, rule);
         }
     }
     bl__calls_close(g, node);
@@ -173,62 +176,53 @@ run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
 
 /* Runs the frame's landing pad; the end of that is resume_from. */
 static BL__NORETURN void
-enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
+bl__enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
           const struct bl__hit *hit)
 {
     BL__LOG(g, a, "runs the blocks of", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_PAD;
     a->cfa = hit->cfa;
     a->base = BL__CTX_SP(ctx); /* the stack below is given up */
+    a->cut = hit->cfa;
+    a->cut_count = a->trace.count;
     BL__CTX_PC(ctx) = hit->pad;
     g->busy = false;
-    bl__enter_pad(ctx, &a->exc, hit->selector);
+    bl__jump_to_pad(ctx, &a->exc, hit->selector);
 }
 
 /* What is out of the ordinary about a frame. */
 static BL__NOINLINE void
-look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
+bl__look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
               const struct bl__rule *rule)
 {
     if (rule->flags & BL__RULE_END)
-        finish(g, a);
+        bl__finish(g, a);
     if ((rule->flags & BL__RULE_SIGNAL) &&
         BL__CTX_PC(ctx) - (uintptr_t)bl__fault_entry > 64)
-        stuck(a, "a panic can't leave a signal handler", ctx);
+        bl__stuck(a, "a panic can't leave a signal handler", ctx);
     if (rule->flags & BL__RULE_NOEXCEPT)
-        stuck(a, "a panic can't leave a C++ function that is noexcept", ctx);
+        bl__stuck(a, "a panic can't leave a C++ function that is noexcept", ctx);
     if ((rule->flags & BL__RULE_UNCOVERED) && ctx->exact)
-        stuck(a, "a fault where the compiler expected none: which defers are pending "
+        bl__stuck(a, "a fault where the compiler expected none: which defers are pending "
               "is not known (compile with -fnon-call-exceptions)", ctx);
     if (rule->flags & BL__RULE_UNCOVERED)
-        stuck(a, "a panic came out of a call that the compiler took for one that "
+        bl__stuck(a, "a panic came out of a call that the compiler took for one that "
               "never throws: which defers are pending is not known", ctx);
 }
 
-/* An older panic is running this frame's landing pad, on what was its stack: the
- * frames it came from are only in its trace now. */
+/* An older panic gave up the stack below this frame: the frames it came from are
+ * only in its trace now. */
 static void
 note_older(struct bl__act *a)
 {
-    const struct bl__trace *t = &a->link->trace;
-    uint32_t n = t->count;
-
-    for (uint32_t i = 0; i < n && i < BL__TRACE_HALF; i++)
-        bl__trace_add(&a->trace, t->first[i]);
-    if (n > 2 * BL__TRACE_HALF)
-        a->trace.count += n - 2 * BL__TRACE_HALF;
-    for (uint32_t i = n > 2 * BL__TRACE_HALF ? n - BL__TRACE_HALF : BL__TRACE_HALF;
-         i < n; i++)
-        bl__trace_add(&a->trace, t->last[i % BL__TRACE_HALF]);
-}
-
-static bool
-is_in_older_pad(const struct bl__act *a, uintptr_t cfa)
-{
     const struct bl__act *older = a->link;
 
-    return older && older->mode == BL__ACT_PAD && older->kind != BL__ACT_RETURN &&
-           older->cfa == cfa;
+    if (older->mode == BL__ACT_CALL)
+        a->trace.count--; /* the frame's own entry; its pad is done */
+    for (uint32_t i = 0; i < older->cut_count && i < BL__TRACE_HALF; i++)
+        bl__trace_add(&a->trace, older->trace.first[i]);
+    if (older->cut_count > BL__TRACE_HALF)
+        a->trace.count += older->cut_count - BL__TRACE_HALF;
 }
 
 /* The nearest frame outwards at which the walk has more to do than to step. */
@@ -237,8 +231,8 @@ next_stop(const struct bl__g *g, const struct bl__act *a)
 {
     uintptr_t stop = g->calls ? g->calls->cfa : UINTPTR_MAX;
 
-    if (a->link && a->link->mode == BL__ACT_PAD && a->link->cfa < stop)
-        stop = a->link->cfa;
+    if (a->link && a->link->cut && a->link->cut < stop)
+        stop = a->link->cut;
     return stop;
 }
 
@@ -259,31 +253,31 @@ is_process_entry(uintptr_t pc)
 
 /* One frame, whatever it is.  Returns the activation that goes on. */
 static struct bl__act *
-visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
+bl__visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
 {
     struct bl__rule rule;
     uintptr_t cfa;
 
     if (BL__UNLIKELY(!bl__rule_get(bl__ctx_at(ctx), &rule))) {
         if (BL__CTX_PC(ctx) == 0 || is_process_entry(BL__CTX_PC(ctx)))
-            finish(g, a);
-        stuck(a, "a panic can't leave a frame without an unwind table", ctx);
+            bl__finish(g, a);
+        bl__stuck(a, "a panic can't leave a frame without an unwind table", ctx);
     }
     cfa = bl__rule_get_cfa(&rule, ctx);
     if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
-        look_at_flags(g, a, ctx, &rule);
+        bl__look_at_flags(g, a, ctx, &rule);
     if (a->mode == BL__ACT_WALK) { /* not back from a pad of this frame */
         bl__trace_add(&a->trace, BL__CTX_PC(ctx));
-        if (BL__UNLIKELY(is_in_older_pad(a, cfa)))
+        if (BL__UNLIKELY(a->link && a->link->cut == cfa))
             note_older(a);
     }
     if (rule.pad)
-        enter_pad(g, a, ctx, &(struct bl__hit){rule.pad, cfa, rule.selector});
+        bl__enter_pad(g, a, ctx, &(struct bl__hit){rule.pad, cfa, rule.selector});
     if (a->kind == BL__ACT_RETURN) {
         if (cfa == a->cfa)
-            return_from(g, a, ctx, &rule);
+            bl__return_from(g, a, ctx, &rule);
     } else if (g->calls && g->calls->cfa == cfa) {
-        a = run_calls(g, a, ctx, &rule, cfa);
+        a = bl__run_calls(g, a, ctx, &rule, cfa);
     }
     BL__LOG(g, a, "leaves", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_WALK;
@@ -292,7 +286,7 @@ visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
 }
 
 static BL__NORETURN void
-walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
+bl__walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
 {
     for (;;) {
         if (a->mode == BL__ACT_WALK && a->kind != BL__ACT_RETURN &&
@@ -301,9 +295,9 @@ walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
                 bl__skip_plain(ctx, next_stop(g, a), note_frame, a);
 
             if (hit.pad)
-                enter_pad(g, a, ctx, &hit);
+                bl__enter_pad(g, a, ctx, &hit);
         }
-        a = visit(g, a, ctx);
+        a = bl__visit(g, a, ctx);
     }
 }
 
@@ -318,7 +312,7 @@ bl__raise_from(void *act, struct bl__ctx *ctx)
     a->base = BL__CTX_SP(ctx);
     g->busy = true;
     BL__LOG(g, a, "raised in", a->info.pc + (a->is_fault ? 1 : 0), NULL);
-    walk(g, a, ctx);
+    bl__walk(g, a, ctx);
 }
 
 void
@@ -331,7 +325,7 @@ bl__resume_from(void *exc, struct bl__ctx *ctx)
     g->busy = true;
     BL__CHECK(a && a->mode == BL__ACT_PAD);
     if (a->recovered && a->kind == BL__ACT_PANIC)
-        a = settle(g, a, a->cfa);
+        a = bl__settle(g, a, a->cfa);
     if (a->kind != BL__ACT_RETURN && BL__LIKELY(!bl__options.unwindlog)) {
         uintptr_t pc = BL__CTX_PC(ctx);
         struct bl__hit hit = bl__skip_plain(ctx, next_stop(g, a), NULL, NULL);
@@ -339,7 +333,7 @@ bl__resume_from(void *exc, struct bl__ctx *ctx)
         if (!hit.pad && BL__CTX_PC(ctx) != pc)
             a->mode = BL__ACT_WALK;
     }
-    walk(g, a, ctx);
+    bl__walk(g, a, ctx);
 }
 
 bool
@@ -375,7 +369,7 @@ bl__block_end(void *cfa)
 
     if (a && a->kind == BL__ACT_PANIC && a->recovered && a->mode == BL__ACT_PAD &&
         a->cfa == (uintptr_t)cfa)
-        settle(g, a, a->cfa);
+        bl__settle(g, a, a->cfa);
 }
 
 static BL__NORETURN void
@@ -480,7 +474,7 @@ may_be_deferred(struct bl__ctx *ctx)
             return false;
         if (rule.function == (uintptr_t)bl__run ||
             rule.function == (uintptr_t)bl__call_thunk ||
-            rule.function == (uintptr_t)return_from)
+            rule.function == (uintptr_t)bl__return_from)
             return true;
         bl__rule_step(&rule, ctx, bl__rule_cfa(&rule, ctx));
     }

@@ -165,6 +165,7 @@ bl__fault_raise(struct bl__ctx *ctx)
     struct bl__act *a = bl__act_push(g, BL__ACT_PANIC);
 
     a->is_fault = true;
+    g->fault_ctx = *ctx;
     a->info = (bl_panic_info){
         .kind = BL_PANIC_FAULT,
         .text = fault_text(&g->fault, ctx),

@@ -63,6 +63,8 @@ struct bl__act {
     bool is_fault;
     uintptr_t base;          /* what it started lies below this address */
     uintptr_t cfa;           /* frame whose deferred code is running */
+    uintptr_t cut;           /* frame below which the stack was given up; or 0 */
+    uint32_t cut_count;      /* trace entries up to that frame */
     uintptr_t callee_cfa;    /* ACT_CALL: CFA of the called thunk */
     uintptr_t callee;        /* ACT_CALL: the deferred function */
     bl_panic_info info;
@@ -110,6 +112,7 @@ struct bl__g {
     uintptr_t stack_low, stack_high;
     void *sigstack;           /* mapped by us; NULL: the program's own */
     siginfo_t fault;          /* of the fault being raised */
+    struct bl__ctx fault_ctx; /* registers at the latest fault */
     struct bl__act acts[BL__ACTS_INLINE];
 };
 

@@ -281,11 +281,20 @@ trace_from(struct bl__trace *trace, const struct bl__ctx *from)
 {
     struct bl__ctx ctx = *from;
     struct bl__rule rule;
+    struct bl__g *g = bl__self_or_null();
+    const struct bl__act *a = g ? g->act : NULL;
 
     trace->count = 0;
     do {
         bl__trace_add(trace, BL__CTX_PC(&ctx));
-    } while (bl__step(&ctx, &rule) && BL__CTX_PC(&ctx) != 0);
+        if (!bl__step(&ctx, &rule))
+            break;
+        if (!a || a->cut != BL__CTX_SP(&ctx)) /* as in the engine's note_older */
+            continue;
+        trace->count -= a->mode == BL__ACT_CALL;
+        for (uint32_t i = 0; i < a->cut_count && i < BL__TRACE_HALF; i++)
+            bl__trace_add(trace, a->trace.first[i]);
+    } while (BL__CTX_PC(&ctx) != 0);
 }
 
 void
@@ -383,6 +392,18 @@ put_signal(struct bl__text *t, const bl_panic_info *info)
 }
 
 static void
+put_registers(struct bl__text *t, const struct bl__ctx *ctx)
+{
+    for (int i = 0; bl__reg_name(i); i++) {
+        bl__put(t, bl__reg_name(i));
+        for (size_t n = strlen(bl__reg_name(i)); n < 7; n++)
+            bl__put_char(t, ' ');
+        bl__put_hex(t, ctx->r[i]);
+        bl__put(t, "\n");
+    }
+}
+
+static void
 mark_repanics(struct bl__act *a)
 {
     for (; a && a->link; a = a->link)
@@ -434,24 +455,16 @@ bl__report_panic(struct bl__g *g)
         bl__put(&t, "\n");
         put_header(&t, g);
         put_trace(&f, &g->act->trace, g->act->is_fault);
+        if (g->act->is_fault) {
+            bl__put(&t, "\n");
+            put_registers(&t, &g->fault_ctx);
+        }
     }
     bl__text_flush(&t);
     end_process(2);
 }
 
 /* --- fatal errors -------------------------------------------------------- */
-
-static void
-put_registers(struct bl__text *t, const struct bl__ctx *ctx)
-{
-    for (int i = 0; bl__reg_name(i); i++) {
-        bl__put(t, bl__reg_name(i));
-        for (size_t n = strlen(bl__reg_name(i)); n < 7; n++)
-            bl__put_char(t, ' ');
-        bl__put_hex(t, ctx->r[i]);
-        bl__put(t, "\n");
-    }
-}
 
 static const struct bl__act *
 newest_panic(const struct bl__g *g)

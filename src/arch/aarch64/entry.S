@@ -172,9 +172,9 @@
         END     bl__call_thunk
 
 /* Jumps through x16 and x17 may go to `bti c` and `bti j` alike. */
-        .globl  bl__enter_pad
-        .hidden bl__enter_pad
-        FUNCTION bl__enter_pad
+        .globl  bl__jump_to_pad
+        .hidden bl__jump_to_pad
+        FUNCTION bl__jump_to_pad
         mov     x9, x0
         mov     x0, x1                  /* exception object */
         mov     x1, x2                  /* selector */
@@ -184,7 +184,7 @@
         .cfi_undefined 30
         mov     sp, x10
         br      x17
-        END     bl__enter_pad
+        END     bl__jump_to_pad
 
 /* load is entered as if the landing frame's callee had just been called: its
  * own ret takes us there.  A nested function takes its argument in x0, a block

@@ -134,10 +134,10 @@ bl__call_thunk:
         .cfi_endproc
         .size   bl__call_thunk, .-bl__call_thunk
 
-        .globl  bl__enter_pad
-        .hidden bl__enter_pad
-        .type   bl__enter_pad, @function
-bl__enter_pad:
+        .globl  bl__jump_to_pad
+        .hidden bl__jump_to_pad
+        .type   bl__jump_to_pad, @function
+bl__jump_to_pad:
         .cfi_startproc
         movq    %rsi, %rax              /* exception object; selector is in rdx */
         movq    R(3)(%rdi), %rbx
@@ -151,7 +151,7 @@ bl__enter_pad:
         movq    R(7)(%rdi), %rsp
         jmp     *%rcx
         .cfi_endproc
-        .size   bl__enter_pad, .-bl__enter_pad
+        .size   bl__jump_to_pad, .-bl__jump_to_pad
 
 /* load is entered as if the landing frame's callee had just been called: its
  * own ret takes us there.  A nested function takes its argument in rdi, a block

@@ -70,9 +70,10 @@ void bl__call_at_root(void (*fn)(void *), void *arg) __attribute__((noreturn));
 void bl__ctx_from_signal(struct bl__ctx *ctx, const void *ucontext);
 
 /* Makes the handler's return continue in bl__fault_entry, on the interrupted
- * stack, below the red zone, with a frame that unwinds to the interrupted
- * instruction.  bl__fault_entry calls bl__fault_raise(ctx) and never returns. */
-void bl__ctx_inject_fault(void *ucontext);
+ * stack, below the red zone.  That copies *saved, the interrupted registers, onto
+ * that stack, in a frame that unwinds to the interrupted instruction, calls
+ * bl__fault_raise(copy), and never returns. */
+void bl__ctx_inject_fault(void *ucontext, const struct bl__ctx *saved);
 void bl__fault_raise(struct bl__ctx *ctx) __attribute__((noreturn));
 
 /* The interrupted instruction can't be executed: makes the context that of the

@@ -154,7 +154,8 @@ on_fault(int sig, siginfo_t *info, void *context)
         return;
     }
     g->fault = *info;
-    bl__ctx_inject_fault(context);
+    g->fault_ctx = ctx;
+    bl__ctx_inject_fault(context, &g->fault_ctx);
     errno = saved_errno;
 }
 
@@ -165,7 +166,6 @@ bl__fault_raise(struct bl__ctx *ctx)
     struct bl__act *a = bl__act_push(g, BL__ACT_PANIC);
 
     a->is_fault = true;
-    g->fault_ctx = *ctx;
     a->info = (bl_panic_info){
         .kind = BL_PANIC_FAULT,
         .text = fault_text(&g->fault, ctx),

@@ -68,15 +68,12 @@ bl__ctx_from_signal(struct bl__ctx *ctx, const void *ucontext)
 
 /* Linux has no red zone here; 128 bytes are left for code that believes in one. */
 void
-bl__ctx_inject_fault(void *ucontext)
+bl__ctx_inject_fault(void *ucontext, const struct bl__ctx *saved)
 {
     ucontext_t *uc = ucontext;
-    struct bl__ctx ctx;
-    uintptr_t sp;
+    uintptr_t sp = (BL__CTX_SP(saved) - 128 - sizeof *saved) & ~(uintptr_t)15;
 
-    bl__ctx_from_signal(&ctx, uc);
-    sp = (BL__CTX_SP(&ctx) - 128 - sizeof ctx) & ~(uintptr_t)15;
-    memcpy((void *)sp, &ctx, sizeof ctx);
+    memcpy((void *)sp, saved, sizeof *saved);
     uc->uc_mcontext.sp = sp;
     uc->uc_mcontext.pc = (uintptr_t)bl__fault_entry;
     uc->uc_mcontext.pstate &= ~PSTATE_BTYPE;

@@ -38,16 +38,12 @@ bl__ctx_from_signal(struct bl__ctx *ctx, const void *ucontext)
 }
 
 void
-bl__ctx_inject_fault(void *ucontext)
+bl__ctx_inject_fault(void *ucontext, const struct bl__ctx *saved)
 {
     ucontext_t *uc = ucontext;
-    struct bl__ctx ctx;
-    uintptr_t sp;
 
-    bl__ctx_from_signal(&ctx, uc);
-    sp = (BL__CTX_SP(&ctx) - 128 - sizeof ctx) & ~(uintptr_t)15;
-    memcpy((void *)sp, &ctx, sizeof ctx);
-    uc->uc_mcontext.gregs[REG_RSP] = (greg_t)sp;
+    uc->uc_mcontext.gregs[REG_RSP] = (greg_t)((BL__CTX_SP(saved) - 128) & ~15UL);
+    uc->uc_mcontext.gregs[REG_RDI] = (greg_t)(uintptr_t)saved;
     uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)bl__fault_entry;
 }
 

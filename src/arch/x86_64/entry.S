@@ -196,16 +196,17 @@ bl__call_at_root:
         .cfi_endproc
         .size   bl__call_at_root, .-bl__call_at_root
 
-/* Where a fault's handler returns to.  rsp points at a struct bl__ctx with the
- * interrupted registers.  The CFA is rsp + CTX_SIZE, and a DW_CFA_offset rule
- * for every register, rsp (by expression: it is no constant distance) included,
- * leads back to the interrupted instruction, as a signal frame does. */
+/* Where a fault's handler returns to, with rdi pointing at a struct bl__ctx that
+ * has the interrupted registers.  It is copied onto this stack, which nobody else
+ * reuses.  The CFA is the end of either copy; every register lies at an offset
+ * from it, rsp included, which leads back to the interrupted instruction as a
+ * signal frame does. */
         .globl  bl__fault_entry
         .hidden bl__fault_entry
         .type   bl__fault_entry, @function
         .cfi_startproc simple
         .cfi_signal_frame
-        .cfi_def_cfa %rsp, CTX_SIZE
+        .cfi_def_cfa %rdi, CTX_SIZE
         .cfi_offset 0, R(0)-CTX_SIZE
         .cfi_offset 1, R(1)-CTX_SIZE
         .cfi_offset 2, R(2)-CTX_SIZE
@@ -226,6 +227,12 @@ bl__call_at_root:
         nop                             /* unwinders look up pc - 1 */
 bl__fault_entry:
         cld
+        subq    $CTX_SIZE, %rsp
+        .irp    at, 0, 16, 32, 48, 64, 80, 96, 112, 128
+        movups  \at(%rdi), %xmm0
+        movups  %xmm0, \at(%rsp)
+        .endr
+        .cfi_def_cfa %rsp, CTX_SIZE
         movq    %rsp, %rdi
         call    bl__fault_raise
         ud2

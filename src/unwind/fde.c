@@ -226,21 +226,39 @@ bl__unloads(void)
     return n;
 }
 
-/* Whether we were loaded with the program: then every module there is now was,
- * or is needed by one that was.  dlopen'ed, only the program itself is sure. */
-void
+/* Whether a frame of the program's own is on the stack: not while the loader or
+ * the C library runs our constructor before main; but in main's dlopen().  The three
+ * innermost frames are this function, bl__unwind_init and the constructor. */
+static __attribute__((noinline)) bool
+is_called_by_program(void)
+{
+    struct bl__ctx ctx;
+    struct bl__rule rule;
+    struct module m;
+
+    bl__here(&ctx);
+    for (int i = 0; i < 256; i++) {
+        uintptr_t at = bl__ctx_at(&ctx);
+
+        if (!bl__step(&ctx, &rule))
+            return false; /* _start is the program's, but the outermost frame */
+        if (i >= 3 && module_of(at, &m) && m.id == pinned[0])
+            return true;
+    }
+    return true;
+}
+
+/* If we came with the program, every module there is now came with it too.  Else
+ * only the program itself, which is the first, is sure to stay. */
+__attribute__((noinline)) void
 bl__unwind_init(void)
 {
-    extern const char __ehdr_start __attribute__((weak, visibility("hidden")));
-    struct link_map *map;
+    int n;
 
-    (void)__ehdr_start;
     dl_iterate_phdr(pin_module, NULL);
-    if (npinned > 0 && bl__unloads() > 0)
-        npinned = 1; /* something has been unloaded: we came by dlopen */
-    map = _r_debug.r_map;
-    if (map && _r_debug.r_state != RT_CONSISTENT)
-        npinned = npinned ? 1 : 0; /* we are being dlopen'ed this moment */
+    n = npinned;
+    npinned = 0; /* no rule found now may be taken for one that stays */
+    npinned = n > 1 && is_called_by_program() ? 1 : n;
 }
 
 /* Finds the greatest table entry that starts at or before pc.  Returns NULL if

@@ -6,7 +6,6 @@
 #include "arch/arch.h"
 
 #include <signal.h> /* the records in a context */
-#include <string.h>
 #include <ucontext.h>
 
 void bl__fault_entry(void);
@@ -71,10 +70,9 @@ void
 bl__ctx_inject_fault(void *ucontext, const struct bl__ctx *saved)
 {
     ucontext_t *uc = ucontext;
-    uintptr_t sp = (BL__CTX_SP(saved) - 128 - sizeof *saved) & ~(uintptr_t)15;
 
-    memcpy((void *)sp, saved, sizeof *saved);
-    uc->uc_mcontext.sp = sp;
+    uc->uc_mcontext.sp = (BL__CTX_SP(saved) - 128) & ~(uintptr_t)15;
+    uc->uc_mcontext.regs[0] = (uintptr_t)saved;
     uc->uc_mcontext.pc = (uintptr_t)bl__fault_entry;
     uc->uc_mcontext.pstate &= ~PSTATE_BTYPE;
 }

@@ -64,22 +64,25 @@
         ldp     d14, d15, [\base, D(14)]
 .endm
 
-/* Makes a frame that holds the caller's context at sp.  Its r[29] and r[30] are
- * the frame's own record of x29 and x30 too. */
+/* Makes a frame that holds the caller's context at sp, which the engine changes
+ * as it walks; the frame's own record of x29 and x30 is above it. */
 .macro OPEN
+        stp     x29, x30, [sp, #-16]!
+        .cfi_def_cfa_offset 16
+        .cfi_offset 29, -16
+        .cfi_offset 30, -8
         sub     sp, sp, #CTX_SIZE
-        .cfi_def_cfa_offset CTX_SIZE
+        .cfi_def_cfa_offset CTX_SIZE+16
         SAVE    sp
-        .cfi_offset 29, R(29)-CTX_SIZE
-        .cfi_offset 30, R(30)-CTX_SIZE
-        add     x9, sp, #CTX_SIZE
+        add     x9, sp, #CTX_SIZE+16
         stp     x9, x30, [sp, SP_]
-        add     x29, sp, #R(29)
+        add     x29, sp, #CTX_SIZE
 .endm
 
 .macro CLOSE
-        ldp     x29, x30, [sp, R(29)]
         add     sp, sp, #CTX_SIZE
+        .cfi_def_cfa_offset 16
+        ldp     x29, x30, [sp], #16
         .cfi_def_cfa_offset 0
         .cfi_restore 29
         .cfi_restore 30
@@ -217,9 +220,10 @@
         brk     #1
         END     bl__call_at_root
 
-/* Where a fault's handler returns to.  sp points at a struct bl__ctx with the
- * interrupted registers.  The CFA is sp + CTX_SIZE, and every register lies at
- * an offset from it, x30 as well as the pc: a leaf's return address is in x30.
+/* Where a fault's handler returns to, with x0 pointing at a struct bl__ctx that
+ * has the interrupted registers.  It is copied onto this stack, which nobody else
+ * reuses.  The CFA is the end of either copy; every register lies at an offset
+ * from it, x30 as well as the pc: a leaf's return address is in x30.
  *
  * Three unwinders, three columns for the pc: AADWARF64 and GDB have 32; libgcc's
  * for signal frames is 96; ours reads both. */
@@ -230,7 +234,7 @@
         .cfi_startproc simple
         .cfi_signal_frame
         .cfi_return_column 96
-        .cfi_def_cfa 31, CTX_SIZE
+        .cfi_def_cfa 0, CTX_SIZE
         .irp    n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, \
                    17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
         .cfi_offset \n, R(\n)-CTX_SIZE
@@ -241,6 +245,15 @@
         .cfi_offset 96, PC_-CTX_SIZE
         nop                             /* unwinders look up pc - 1 */
 bl__fault_entry:
+        sub     sp, sp, #CTX_SIZE
+        mov     x1, x0
+        mov     x2, sp
+        add     x3, sp, #CTX_SIZE
+1:      ldp     x4, x5, [x1], #16
+        stp     x4, x5, [x2], #16
+        cmp     x2, x3
+        b.ne    1b
+        .cfi_def_cfa 31, CTX_SIZE
         mov     x0, sp
         bl      bl__fault_raise
         brk     #1

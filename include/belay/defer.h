@@ -65,12 +65,12 @@
  * -fexceptions; anything else is a compile-time error that says so. */
 #define bl_defer BL__DEFER(__COUNTER__)
 
-/* Calls f(args...) when the body ends.  The call is checked by the compiler like
- * a direct one.  Up to 32 arguments of any types; results are thrown away.  For
- * a null pointer write NULL, not 0.
+/* bl_defer_call(f, args...): calls f(args...) when the body ends.  The compiler
+ * checks it like a direct call.  Up to 32 arguments of any types; results are
+ * thrown away.  For a null pointer write NULL, not 0.
  * Call from: inside bl_returns or bl_returns_nothing.  Blocks: no.  Allocates:
  * from a stack of the thread's own; when memory is short that is a fatal error. */
-#define bl_defer_call(f, ...) BL__DEFER_CALL(f, ##__VA_ARGS__)
+#define bl_defer_call(...) BL__DEFER_CALL(__VA_ARGS__)
 
 /* Stops the panic that is running the deferred code it stands in, and returns
  * what was panicked with; NULL if there is none.  Only a bl_defer block of a

@@ -12,11 +12,14 @@
 #ifndef BELAY_DETAIL_ARGS_H
 #define BELAY_DETAIL_ARGS_H
 
+/* __VA_OPT__ is newer than the C standards that may be asked for. */
+#pragma GCC system_header
+
 #define BL__CAT_(a, b) a##b
 #define BL__CAT(a, b) BL__CAT_(a, b)
 
 /* How many arguments: 0 to 32.  The leading comma operand lets 0 work. */
-#define BL__COUNT(...) BL__COUNT_(0, ##__VA_ARGS__, \
+#define BL__COUNT(...) BL__COUNT_(0 __VA_OPT__(,) __VA_ARGS__, \
     32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, \
     14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define BL__COUNT_( \
@@ -66,7 +69,7 @@
 #define BL__MEMBERS_32(x, ...) BL__MEMBER(a32, x) BL__MEMBERS_31(__VA_ARGS__)
 
 #define BL__FILL(s, ...) \
-    BL__CAT(BL__FILL_, BL__COUNT(__VA_ARGS__))(s, ##__VA_ARGS__)
+    BL__CAT(BL__FILL_, BL__COUNT(__VA_ARGS__))(s __VA_OPT__(,) __VA_ARGS__)
 #define BL__FILL_0(s)
 #define BL__FILL_1(s, x) s.a1 = (x);
 #define BL__FILL_2(s, x, ...) s.a2 = (x); BL__FILL_1(s, __VA_ARGS__)

@@ -80,6 +80,15 @@ extern int bl__recovered;
 
 #define BL__INLINE inline __attribute__((always_inline, unused))
 
+/* The frame's canonical frame address, as unwinders compute it.  clang's built-in
+ * for that yields the frame pointer on aarch64; there the CFA is the stack pointer
+ * at entry. */
+#if defined(__clang__) && defined(__aarch64__)
+#define BL__CFA() __builtin_sponentry()
+#else
+#define BL__CFA() __builtin_dwarf_cfa()
+#endif
+
 /* Everything the ABI lets a callee destroy: after a landing none of it can be
  * relied on, and no compiler may learn otherwise from the body. */
 #if defined(__x86_64__)
@@ -125,8 +134,7 @@ bl__guard_left(struct bl__guard *g)
     if (g->once) {
         _Alignas(16) char copy[32];
         struct bl__left left = {
-            g->frame->calls, __builtin_dwarf_cfa(), copy,
-            g->load,         g->size,               g->function,
+            g->frame->calls, BL__CFA(), copy, g->load, g->size, g->function,
         };
 
         __builtin_memcpy(copy, g->value, g->size);
@@ -141,7 +149,7 @@ bl__guard_left_nothing(struct bl__guard *g)
 {
     if (g->once && g->frame->calls) {
         struct bl__left left = {
-            g->frame->calls, __builtin_dwarf_cfa(), 0, 0, 0, g->function,
+            g->frame->calls, BL__CFA(), 0, 0, 0, g->function,
         };
 
         bl__body_left(&left);
@@ -259,14 +267,21 @@ struct bl__block {
                                                            __func__};          \
                          bl__guard.once; bl__guard.once = 0)
 
+#define BL__NEEDS_BODY(what)                                                   \
+    _Static_assert(sizeof *bl__body == 2,                                      \
+                   "belay: " what " stands outside bl_returns and "            \
+                   "bl_returns_nothing")
+
 #define BL__LEAVE()                                                            \
     do {                                                                       \
+        BL__NEEDS_BODY("bl_leave");                                            \
         bl__guard.once = 0;                                                    \
         goto bl__leave;                                                        \
     } while (0)
 
 #define BL__LEAVE_WITH(...)                                                    \
     do {                                                                       \
+        BL__NEEDS_BODY("bl_leave_with");                                       \
         *bl__result = (__VA_ARGS__);                                           \
         bl__guard.once = 0;                                                    \
         goto bl__leave;                                                        \
@@ -300,7 +315,7 @@ struct bl__block {
         if (sizeof *bl__scope == 1 && sizeof *bl__body == 2 &&                 \
             bl__recovered) {                                                   \
             bl__recovered = 0;                                                 \
-            bl__block_end(__builtin_dwarf_cfa());                              \
+            bl__block_end(BL__CFA());                                          \
         }                                                                      \
     }                                                                          \
     __attribute__((cleanup(BL__CAT(bl__leave_, n)), unused)) char              \
@@ -315,22 +330,26 @@ struct bl__block {
  * with the user's own tokens, warnings included. */
 #define BL__DEFER_CALL(f, ...)                                                 \
     __extension__({                                                            \
+        BL__NEEDS_BODY("bl_defer_call");                                       \
         (void)sizeof((f)(__VA_ARGS__), 0);                                     \
         struct bl__args {                                                      \
             __typeof__(&*(f)) callee;                                          \
             BL__MEMBERS(__VA_ARGS__)                                           \
         };                                                                     \
+        _Static_assert(_Alignof(struct bl__args) <= 16,                        \
+                       "belay: bl_defer_call: an argument is aligned to more " \
+                       "than 16 bytes; hand over a pointer to it");            \
         struct bl__args bl__now;                                               \
         bl__now.callee = (f);                                                  \
-        BL__FILL(bl__now, ##__VA_ARGS__)                                       \
+        BL__FILL(bl__now __VA_OPT__(,) __VA_ARGS__)                                       \
         BL__THUNK_BEGIN(bl__call)                                              \
         {                                                                      \
             struct bl__args *bl__a = bl__p;                                    \
-            bl__a->callee(BL__PASS(bl__a, ##__VA_ARGS__));                     \
+            bl__a->callee(BL__PASS(bl__a __VA_OPT__(,) __VA_ARGS__));                     \
         };                                                                     \
         static const struct bl__site bl__here = {__FILE__, __func__, #f,       \
                                                  __LINE__};                    \
-        *(struct bl__args *)bl__push(&bl__frame, __builtin_dwarf_cfa(),        \
+        *(struct bl__args *)bl__push(&bl__frame, BL__CFA(),                    \
                                      BL__THUNK_END(bl__call),                  \
                                      (void *)bl__now.callee, sizeof bl__now,   \
                                      &bl__here) = bl__now;                     \
@@ -346,7 +365,7 @@ struct bl__block {
             sizeof *bl__scope == 2 && sizeof *bl__body == 2,                   \
             __extension__({                                                    \
                 const bl_panic_info *bl__info =                                \
-                    bl__recover_in_block(__builtin_dwarf_cfa());               \
+                    bl__recover_in_block(BL__CFA());                           \
                 bl__recovered |= bl__info != 0;                                \
                 bl__info;                                                      \
             }),                                                                \

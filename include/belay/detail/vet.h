@@ -62,7 +62,7 @@ BL_END_DECLS
 /* The call itself stands in sizeof, so that it is checked and found but not
  * taken for one that is made here. */
 #define bl_defer_call(f, ...)                                            \
-    (bl__vet_call(#f, ##__VA_ARGS__),                                    \
+    (bl__vet_call(#f __VA_OPT__(,) __VA_ARGS__),                                    \
      (void)sizeof((f)(__VA_ARGS__), 0))
 
 #define bl_recover() bl__vet_recover()

@@ -67,7 +67,9 @@
 
 /* bl_defer_call(f, args...): calls f(args...) when the body ends.  The compiler
  * checks it like a direct call.  Up to 32 arguments of any types; results are
- * thrown away.  For a null pointer write NULL, not 0.
+ * thrown away.  For a null pointer write NULL, not 0.  The call comes when the
+ * body's own variables are gone: pass the address of one that is declared before
+ * bl_returns, or of the result.
  * Call from: inside bl_returns or bl_returns_nothing.  Blocks: no.  Allocates:
  * from a stack of the thread's own; when memory is short that is a fatal error. */
 #define bl_defer_call(...) BL__DEFER_CALL(__VA_ARGS__)

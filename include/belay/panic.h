@@ -66,7 +66,7 @@ typedef enum bl_value_kind {
 } bl_value_kind;
 
 /* A value with its type: what bl_panic_with() takes.  With a type_name it is
- * printed as Go prints a named type: `celsius(+3.650000e+001)`. */
+ * printed as Go prints a named type: `celsius(36.5)`. */
 typedef struct bl_value {
     bl_value_kind kind;
     const char *type_name; /* NULL: print the bare value; not for pointers */

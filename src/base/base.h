@@ -47,7 +47,7 @@ void bl__put(struct bl__text *t, const char *s);
 void bl__put_uint(struct bl__text *t, uint64_t v);
 void bl__put_int(struct bl__text *t, int64_t v);
 void bl__put_hex(struct bl__text *t, uint64_t v); /* with 0x */
-/* As Go's print does: +1.500000e+000. */
+/* As Go 1.26's print does: the shortest digits that read back as v. */
 void bl__put_float(struct bl__text *t, double v);
 /* Writes what is left, or terminates the buffer. */
 void bl__text_flush(struct bl__text *t);

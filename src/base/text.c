@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void
@@ -86,58 +89,80 @@ bl__put_hex(struct bl__text *t, uint64_t v)
     put_digits(t, v, 16);
 }
 
-/* Scales v into [1, 10) and returns the power of ten that was taken out. */
+/* The fewest decimal digits that read back as v, which is finite and not 0:
+ * digits[0].digits[1]... times ten to *exponent.  printf and strtod, which for so
+ * few digits need no memory, do the rounding; their decimal point is skipped. */
 static int
-normalise(double *v)
+shortest(double v, char digits[20], int *exponent)
 {
-    int e = 0;
+    char buf[40];
+    int n = 0;
 
-    for (; *v >= 10; e++)
-        *v /= 10;
-    for (; *v < 1; e--)
-        *v *= 10;
-    return e;
+    for (int precision = 0; precision < 17; precision++) {
+        snprintf(buf, sizeof buf, "%.*e", precision, v);
+        if (strtod(buf, NULL) == v)
+            break;
+    }
+    for (const char *p = buf; *p != 'e'; p++)
+        if (*p >= '0' && *p <= '9')
+            digits[n++] = *p;
+    *exponent = atoi(strchr(buf, 'e') + 1);
+    return n;
 }
 
-/* Go's runtime prints seven significant digits and three of exponent. */
+static void
+put_scientific(struct bl__text *t, const char *digits, int n, int exponent)
+{
+    bl__put_char(t, digits[0]);
+    if (n > 1)
+        bl__put_char(t, '.');
+    for (int i = 1; i < n; i++)
+        bl__put_char(t, digits[i]);
+    bl__put(t, exponent < 0 ? "e-" : "e+");
+    exponent = exponent < 0 ? -exponent : exponent;
+    if (exponent < 10)
+        bl__put_char(t, '0');
+    bl__put_int(t, exponent);
+}
+
+static void
+put_plain(struct bl__text *t, const char *digits, int n, int exponent)
+{
+    int point = exponent + 1; /* digits before it */
+
+    if (point <= 0)
+        bl__put_char(t, '0');
+    for (int i = 0; i < point; i++)
+        bl__put_char(t, i < n ? digits[i] : '0');
+    if (n > point)
+        bl__put_char(t, '.');
+    for (int i = point; i < n; i++)
+        bl__put_char(t, i < 0 ? '0' : digits[i]);
+}
+
 void
 bl__put_float(struct bl__text *t, double v)
 {
-    enum { DIGITS = 7 };
-    double half = 5, rest = v < 0 ? -v : v;
-    int e = 0;
+    char digits[20];
+    int exponent = 0, n;
 
     if (v != v) {
         bl__put(t, "NaN");
         return;
     }
-    bl__put_char(t, signbit(v) ? '-' : '+');
-    if (rest > 1.7976931348623157e308) {
-        bl__put(t, "Inf");
+    if (v - v != 0) {
+        bl__put(t, v < 0 ? "-Inf" : "+Inf");
         return;
     }
-    if (rest != 0) {
-        e = normalise(&rest);
-        for (int i = 0; i < DIGITS; i++)
-            half /= 10;
-        rest += half;
-        if (rest >= 10) {
-            rest /= 10;
-            e++;
-        }
+    if (signbit(v))
+        bl__put_char(t, '-');
+    if (v == 0) {
+        bl__put_char(t, '0');
+        return;
     }
-    for (int i = 0; i < DIGITS; i++) {
-        int digit = (int)rest;
-
-        bl__put_char(t, (char)('0' + digit));
-        if (i == 0)
-            bl__put_char(t, '.');
-        rest = (rest - digit) * 10;
-    }
-    bl__put_char(t, 'e');
-    bl__put_char(t, e < 0 ? '-' : '+');
-    e = e < 0 ? -e : e;
-    bl__put_char(t, (char)('0' + e / 100));
-    bl__put_char(t, (char)('0' + e / 10 % 10));
-    bl__put_char(t, (char)('0' + e % 10));
+    n = shortest(fabs(v), digits, &exponent);
+    if (exponent < -4 || exponent >= 6)
+        put_scientific(t, digits, n, exponent);
+    else
+        put_plain(t, digits, n, exponent);
 }

@@ -164,6 +164,7 @@ bl__fault_raise(struct bl__ctx *ctx)
 {
     struct bl__g *g = bl__self();
     struct bl__act *a = bl__act_push(g, BL__ACT_PANIC);
+    struct bl__ctx from;
 
     a->is_fault = true;
     a->info = (bl_panic_info){
@@ -174,7 +175,10 @@ bl__fault_raise(struct bl__ctx *ctx)
         .address = (uintptr_t)g->fault.si_addr,
         .pc = BL__CTX_PC(ctx),
     };
-    bl__raise_from(a, ctx);
+    /* the walk changes its context; *ctx stays, for whoever unwinds through the
+     * frame that it is in */
+    from = *ctx;
+    bl__raise_from(a, &from);
 }
 
 void

@@ -5,6 +5,7 @@
 #include "os/os.h"
 #include "panic/g.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,8 @@ put_bare(struct bl__text *t, const bl_value *v)
     case BL_VALUE_COMPLEX:
         bl__put(t, "(");
         bl__put_float(t, v->as.real);
+        if (!signbit(v->imaginary) && v->imaginary - v->imaginary == 0)
+            bl__put(t, "+"); /* Inf has its own */
         bl__put_float(t, v->imaginary);
         bl__put(t, "i)");
         break;
@@ -287,6 +290,8 @@ bl_panic_text(const bl_panic_info *info, char *buf, size_t size)
     return t.length;
 }
 
+/* Errors and pointers are the same by address; run-time errors of one text, and
+ * the two truth values, are single objects in Go. */
 bool
 bl__info_same(const bl_panic_info *a, const bl_panic_info *b)
 {
@@ -295,10 +300,19 @@ bl__info_same(const bl_panic_info *a, const bl_panic_info *b)
     switch (a->kind) {
     case BL_PANIC_ERROR:
         return a->error == b->error;
+    case BL_PANIC_RUNTIME:
+    case BL_PANIC_FAULT:
+        return a->text == b->text;
     case BL_PANIC_VALUE:
-        return a->value.kind == BL_VALUE_POINTER && b->value.kind == a->value.kind &&
+        if (a->value.kind != b->value.kind ||
+            a->value.type_name != b->value.type_name)
+            return false;
+        if (a->value.kind == BL_VALUE_BOOL)
+            return a->value.as.boolean == b->value.as.boolean;
+        return a->value.kind == BL_VALUE_POINTER &&
                a->value.as.pointer == b->value.as.pointer;
-    default:
-        return false;
+    case BL_PANIC_TEXT:
+        break;
     }
+    return false;
 }

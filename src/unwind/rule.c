@@ -99,6 +99,28 @@ set_pad(const struct bl__fde *fde, uintptr_t at, struct bl__rule *rule)
         rule->flags |= BL__RULE_NOEXCEPT;
 }
 
+/* Where the kernel's return from a signal handler has no table, the port knows
+ * it by its code.  Returns false if it is not that either. */
+static bool
+bare_signal_frame(uintptr_t at, struct bl__rule *rule)
+{
+#ifdef BL__SIGFRAME_UCONTEXT
+    if (bl__is_sigreturn(at + 1)) {
+        *rule = (struct bl__rule){
+            .at = at,
+            .function = at + 1,
+            .cfa_reg = BL__REG_SP,
+            .flags = BL__RULE_SIGNAL,
+        };
+        return true;
+    }
+#else
+    (void)at;
+    (void)rule;
+#endif
+    return false;
+}
+
 static __attribute__((noinline)) bool
 compute(uintptr_t at, struct bl__rule *rule)
 {
@@ -107,7 +129,7 @@ compute(uintptr_t at, struct bl__rule *rule)
     uint32_t unloads;
 
     if (!bl__fde_find(at, &fde) || !bl__row_at(&fde, at, &row))
-        return false;
+        return bare_signal_frame(at, rule);
     memset(rule, 0, sizeof *rule);
     rule->at = at;
     rule->function = fde.start;
@@ -198,6 +220,12 @@ step_slow(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
     struct bl__ctx caller = *ctx;
 
     if (!slow_row(rule, &fde, &row)) {
+#ifdef BL__SIGFRAME_UCONTEXT
+        if (rule->flags & BL__RULE_SIGNAL) {
+            bl__ctx_from_signal(ctx, (const void *)(cfa + BL__SIGFRAME_UCONTEXT));
+            return;
+        }
+#endif
         BL__CTX_PC(ctx) = 0;
         return;
     }

@@ -109,11 +109,12 @@ extern int bl__recovered;
 
 /* Keeps the function from being inlined or copied (its frame has to be its own)
  * and tells the compiler that control may arrive at bl__landed: see
- * docs/engine.md, "What the compiler must be told". */
+ * docs/engine.md, "What the compiler must be told".  The operand keeps the
+ * static object while there is a function, and no longer. */
 #define BL__GUARD()                                                            \
     __extension__({                                                            \
-        static const void *const bl__pin __attribute__((used)) = &&bl__landed; \
-        __asm__ goto("" : : : : bl__landed);                                   \
+        static const void *const bl__pin = &&bl__landed;                       \
+        __asm__ goto("" : : "X"(&bl__pin) : : bl__landed);                     \
         0;                                                                     \
     })
 

@@ -5,8 +5,12 @@
 #define _GNU_SOURCE
 #include "arch/arch.h"
 
+#include <errno.h>
 #include <signal.h> /* the records in a context */
+#include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 void bl__fault_entry(void);
 
@@ -83,6 +87,29 @@ bl__ctx_undo_call(void *ucontext)
     ucontext_t *uc = ucontext;
 
     uc->uc_mcontext.pc = bl__strip_ra(uc->uc_mcontext.regs[BL__REG_RA]) - 4;
+}
+
+/* The kernel looks at a signal set before it looks at what is to be done with it:
+ * EFAULT means that the 8 bytes can't be read, and nothing is done anyway. */
+static bool
+can_read(uintptr_t at)
+{
+    enum { NO_SUCH_THING = 99 };
+
+    return syscall(SYS_rt_sigprocmask, NO_SUCH_THING, at, NULL, 8) != 0 &&
+           errno != EFAULT;
+}
+
+/* mov x8, #__NR_rt_sigreturn; svc #0 */
+bool
+bl__is_sigreturn(uintptr_t pc)
+{
+    static const uint32_t code[2] = {0xd2801168, 0xd4000001};
+    int saved_errno = errno;
+    bool yes = pc % 4 == 0 && can_read(pc) && !memcmp((void *)pc, code, sizeof code);
+
+    errno = saved_errno;
+    return yes;
 }
 
 /* Integer division never traps here: x / 0 is 0, INT_MIN / -1 is INT_MIN. */

@@ -53,4 +53,9 @@ bl__strip_ra(uintptr_t ra)
     return x30;
 }
 
+/* Whether pc is at the kernel's return from a signal handler: the vDSO has no
+ * table for it.  sp is then the signal frame, this far below its ucontext_t. */
+bool bl__is_sigreturn(uintptr_t pc);
+#define BL__SIGFRAME_UCONTEXT 128
+
 #endif

@@ -74,6 +74,8 @@ void bl__ctx_from_signal(struct bl__ctx *ctx, const void *ucontext);
  * that stack, in a frame that unwinds to the interrupted instruction, calls
  * bl__fault_raise(copy), and never returns. */
 void bl__ctx_inject_fault(void *ucontext, const struct bl__ctx *saved);
+void bl__fault_entry(void);
+extern const char bl__fault_entry_end[] __attribute__((visibility("hidden")));
 void bl__fault_raise(struct bl__ctx *ctx) __attribute__((noreturn));
 
 /* The interrupted instruction can't be executed: makes the context that of the

@@ -33,7 +33,6 @@
 #include <string.h>
 #include <unistd.h>
 
-void bl__fault_entry(void);
 const bl_panic_info *bl__recover_from(struct bl__ctx *ctx);
 void __asan_handle_no_return(void) __attribute__((weak));
 
@@ -198,7 +197,8 @@ bl__look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
     if (rule->flags & BL__RULE_END)
         bl__finish(g, a);
     if ((rule->flags & BL__RULE_SIGNAL) &&
-        BL__CTX_PC(ctx) - (uintptr_t)bl__fault_entry > 64)
+        BL__CTX_PC(ctx) - (uintptr_t)bl__fault_entry >=
+            (uintptr_t)bl__fault_entry_end - (uintptr_t)bl__fault_entry)
         bl__stuck(a, "a panic can't leave a signal handler", ctx);
     if (rule->flags & BL__RULE_NOEXCEPT)
         bl__stuck(a, "a panic can't leave a C++ function that is noexcept", ctx);

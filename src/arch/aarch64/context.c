@@ -12,8 +12,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-void bl__fault_entry(void);
-
 enum { CTX_SIZE = 336 }; /* entry.S has the same */
 _Static_assert(sizeof(struct bl__ctx) == CTX_SIZE, "entry.S knows the layout");
 _Static_assert(sizeof(struct bl__ctx) % 16 == 0, "sp stays aligned");

@@ -258,5 +258,8 @@ bl__fault_entry:
         bl      bl__fault_raise
         brk     #1
         END     bl__fault_entry
+        .globl  bl__fault_entry_end
+        .hidden bl__fault_entry_end
+bl__fault_entry_end:
 
         .section .note.GNU-stack, "", %progbits

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <ucontext.h>
 
-void bl__fault_entry(void);
-
 /* gregs index of each DWARF register. */
 static const signed char greg_of[BL__NREGS] = {
     REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,

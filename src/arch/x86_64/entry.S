@@ -238,5 +238,8 @@ bl__fault_entry:
         ud2
         .cfi_endproc
         .size   bl__fault_entry, .-bl__fault_entry
+        .globl  bl__fault_entry_end
+        .hidden bl__fault_entry_end
+bl__fault_entry_end:
 
         .section .note.GNU-stack, "", @progbits

@@ -36,7 +36,7 @@ struct bl__ctx {
  *     bl__raise(act)           bl__raise_from(act, ctx)           no return
  *     _Unwind_Resume(exc)      bl__resume_from(exc, ctx) if exc is ours, else
  *                              the real one, as if it had been called     no return
- *     bl__resume_slow(exc)     bl__resume_from(exc, ctx)          no return
+ *     bl__resume_slow(exc)     bl__resume_slow_from(exc, ctx)     no return
  *     bl__recover_in_call()    bl__recover_from(ctx)              its value
  *     bl__here(ctx)            fills *ctx for the caller          nothing
  */
@@ -46,6 +46,7 @@ void bl__here(struct bl__ctx *ctx);
 
 void bl__raise_from(void *act, struct bl__ctx *ctx) __attribute__((noreturn));
 void bl__resume_from(void *exc, struct bl__ctx *ctx) __attribute__((noreturn));
+void bl__resume_slow_from(void *exc, struct bl__ctx *ctx) __attribute__((noreturn));
 
 /* Calls thunk(NULL, args) and stores into *cfa, before the call, what the
  * callee's canonical frame address will be. */

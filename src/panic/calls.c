@@ -37,16 +37,13 @@ grow(struct bl__g *g, size_t size)
     g->end = c->end;
 }
 
-static inline void *
-take(struct bl__g *g, size_t size)
+/* Makes room for size bytes at g->top. */
+static inline char *
+reserve(struct bl__g *g, size_t size)
 {
-    char *p;
-
     if (BL__UNLIKELY((size_t)(g->end - g->top) < size))
         grow(g, size);
-    p = g->top;
-    g->top = p + size;
-    return p;
+    return g->top;
 }
 
 static BL__NOINLINE void
@@ -116,20 +113,20 @@ bl__calls_check(struct bl__g *g, uintptr_t cfa)
         bl__skipped(node);
 }
 
-static BL__NOINLINE struct bl__calls *
+static inline struct bl__calls *
 open_body(struct bl__g *g, struct bl__frame *frame, uintptr_t cfa)
 {
-    struct bl__calls *node;
+    struct bl__calls *node = (struct bl__calls *)g->top;
 
-    if (g->calls)
-        bl__calls_check(g, cfa);
-    node = take(g, sizeof *node);
+    if (g->calls && BL__UNLIKELY(g->calls->cfa <= cfa))
+        bl__calls_check(g, cfa + 1);
     node->outer = g->calls;
     node->top = NULL;
     node->frame = frame;
     node->cfa = cfa;
     g->calls = node;
     frame->calls = node;
+    g->top += sizeof *node;
     return node;
 }
 
@@ -139,11 +136,14 @@ bl__push(struct bl__frame *frame, void *cfa, bl__thunk *thunk, void *callee,
 {
     struct bl__g *g = bl__self();
     struct bl__calls *node = frame->calls;
+    size_t whole = sizeof(struct bl__record) + ((size + 15) & ~(size_t)15);
     struct bl__record *r;
 
+    reserve(g, sizeof *node + whole);
     if (!node)
         node = open_body(g, frame, (uintptr_t)cfa);
-    r = take(g, sizeof *r + ((size + 15) & ~(size_t)15));
+    r = (struct bl__record *)g->top;
+    g->top += whole;
     r->thunk = thunk;
     r->callee = callee;
     r->site = site;

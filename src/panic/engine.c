@@ -173,12 +173,11 @@ bl__run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
     return a;
 }
 
-/* Runs the frame's landing pad; the end of that is resume_from. */
-static BL__NORETURN void
-bl__enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
+/* Runs the frame's landing pad; the end of that is bl__resume_from. */
+static inline BL__NORETURN void
+enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
           const struct bl__hit *hit)
 {
-    BL__LOG(g, a, "runs the blocks of", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_PAD;
     a->cfa = hit->cfa;
     a->base = BL__CTX_SP(ctx); /* the stack below is given up */
@@ -271,8 +270,10 @@ bl__visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
         if (BL__UNLIKELY(a->link && a->link->cut == cfa))
             note_older(a);
     }
-    if (rule.pad)
-        bl__enter_pad(g, a, ctx, &(struct bl__hit){rule.pad, cfa, rule.selector});
+    if (rule.pad) {
+        BL__LOG(g, a, "runs the blocks of", BL__CTX_PC(ctx), NULL);
+        enter_pad(g, a, ctx, &(struct bl__hit){bl__rule_pad(&rule), cfa, rule.selector});
+    }
     if (a->kind == BL__ACT_RETURN) {
         if (cfa == a->cfa)
             bl__return_from(g, a, ctx, &rule);
@@ -285,19 +286,24 @@ bl__visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
     return a;
 }
 
-static BL__NORETURN void
+/* Frames that need nothing but stepping, and the landing pad behind them. */
+static inline __attribute__((always_inline)) void
+hurry(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx, uintptr_t stop)
+{
+    struct bl__hit hit = bl__skip_plain(ctx, stop, note_frame, a);
+
+    if (hit.pad)
+        enter_pad(g, a, ctx, &hit);
+}
+
+static BL__NOINLINE BL__NORETURN void
 bl__walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
 {
     for (;;) {
-        if (a->mode == BL__ACT_WALK && a->kind != BL__ACT_RETURN &&
-            BL__LIKELY(!bl__options.unwindlog)) {
-            struct bl__hit hit =
-                bl__skip_plain(ctx, next_stop(g, a), note_frame, a);
-
-            if (hit.pad)
-                bl__enter_pad(g, a, ctx, &hit);
-        }
         a = bl__visit(g, a, ctx);
+        if (a->mode == BL__ACT_WALK && a->kind != BL__ACT_RETURN && !ctx->exact &&
+            BL__LIKELY(!bl__options.unwindlog))
+            hurry(g, a, ctx, next_stop(g, a));
     }
 }
 
@@ -315,25 +321,46 @@ bl__raise_from(void *act, struct bl__ctx *ctx)
     bl__walk(g, a, ctx);
 }
 
+/* A landing pad has ended.  Returns the activation that goes on. */
+static inline struct bl__act *
+after_pad(struct bl__g *g)
+{
+    struct bl__act *a = g->act;
+
+    g->busy = true;
+    BL__CHECK(a && a->mode == BL__ACT_PAD);
+    if (BL__UNLIKELY(a->recovered) && a->kind == BL__ACT_PANIC)
+        a = bl__settle(g, a, a->cfa);
+    return a;
+}
+
+/* ctx is in the pad's frame: the pad called _Unwind_Resume itself.  This is the
+ * way from one defer block to the next, so it is all in one function. */
 void
 bl__resume_from(void *exc, struct bl__ctx *ctx)
 {
     struct bl__g *g = bl__self();
-    struct bl__act *a = g->act;
+    struct bl__act *a = after_pad(g);
+    uintptr_t stop = next_stop(g, a);
 
     (void)exc; /* the newest activation is what matters now */
-    g->busy = true;
-    BL__CHECK(a && a->mode == BL__ACT_PAD);
-    if (a->recovered && a->kind == BL__ACT_PANIC)
-        a = bl__settle(g, a, a->cfa);
-    if (a->kind != BL__ACT_RETURN && BL__LIKELY(!bl__options.unwindlog)) {
-        uintptr_t pc = BL__CTX_PC(ctx);
-        struct bl__hit hit = bl__skip_plain(ctx, next_stop(g, a), NULL, NULL);
-
-        if (!hit.pad && BL__CTX_PC(ctx) != pc)
-            a->mode = BL__ACT_WALK;
+    if (BL__LIKELY(a->kind != BL__ACT_RETURN && a->cfa < stop &&
+                   !bl__options.unwindlog) &&
+        bl__step_plain(ctx, a->cfa)) {
+        a->mode = BL__ACT_WALK;
+        hurry(g, a, ctx, stop);
     }
     bl__walk(g, a, ctx);
+}
+
+/* ctx is somewhere in libgcc, called by the pad's frame. */
+void
+bl__resume_slow_from(void *exc, struct bl__ctx *ctx)
+{
+    struct bl__g *g = bl__self();
+
+    (void)exc;
+    bl__walk(g, after_pad(g), ctx);
 }
 
 bool
@@ -411,13 +438,12 @@ take_panic(struct bl__g *g, struct bl__act *a)
 }
 
 const bl_panic_info *
-bl__recover_in_block(void *cfa)
+bl__recover_from_block(struct bl__g *g, uintptr_t cfa)
 {
-    struct bl__g *g = bl__self_or_null();
-    struct bl__act *a = g ? g->act : NULL;
+    struct bl__act *a = g->act;
 
-    if (BL__LIKELY(!a) || a->kind != BL__ACT_PANIC || a->recovered ||
-        a->mode != BL__ACT_PAD || a->cfa != (uintptr_t)cfa)
+    if (a->kind != BL__ACT_PANIC || a->recovered || a->mode != BL__ACT_PAD ||
+        a->cfa != cfa)
         return NULL;
     return take_panic(g, a);
 }

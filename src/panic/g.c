@@ -83,6 +83,18 @@ bl__self_or_null(void)
     return self;
 }
 
+/* Here, and not with the rest of the engine, so that a function that ends well
+ * pays for one call and no more. */
+const bl_panic_info *
+bl__recover_in_block(void *cfa)
+{
+    struct bl__g *g = self;
+
+    if (BL__LIKELY(!g || !g->act))
+        return NULL;
+    return bl__recover_from_block(g, (uintptr_t)cfa);
+}
+
 /* Before main and before every constructor that does not ask for an earlier
  * turn: main's thread gets its signal stack, faults become panics. */
 __attribute__((constructor(101))) static void

@@ -21,6 +21,7 @@
 
 enum {
     BL__TRACE_HALF = 50,      /* innermost and outermost frames a report shows */
+    BL__TRACE_RING = 64,      /* the next power of two */
     BL__TEXT_INLINE = 480,    /* bytes of message an activation holds itself */
     BL__ACTS_INLINE = 4,      /* activations every G begins with */
 };
@@ -30,7 +31,7 @@ enum {
 struct bl__trace {
     uint32_t count;
     uintptr_t first[BL__TRACE_HALF];
-    uintptr_t last[BL__TRACE_HALF]; /* ring: frame i is at i % 50 */
+    uintptr_t last[BL__TRACE_RING]; /* ring: frame i is at i % 64 */
 };
 
 enum bl__act_kind {
@@ -155,7 +156,7 @@ bl__trace_add(struct bl__trace *t, uintptr_t pc)
     if (i < BL__TRACE_HALF)
         t->first[i] = pc;
     else
-        t->last[i % BL__TRACE_HALF] = pc;
+        t->last[i % BL__TRACE_RING] = pc;
 }
 
 /* --- deferred calls (calls.c) -------------------------------------------- */
@@ -171,6 +172,9 @@ void bl__calls_check(struct bl__g *g, uintptr_t cfa);
 void bl__calls_free(struct bl__g *g);
 
 /* --- engine (engine.c) --------------------------------------------------- */
+
+/* bl_recover() in a block of frame cfa; g has activations. */
+const bl_panic_info *bl__recover_from_block(struct bl__g *g, uintptr_t cfa);
 
 /* Whether a fault at ctx could be handled by anything on the stack. */
 bool bl__anything_pending(struct bl__g *g, const struct bl__ctx *ctx);

@@ -273,7 +273,7 @@ put_trace(struct frames *f, const struct bl__trace *trace, bool exact)
         i = n - BL__TRACE_HALF;
     }
     for (; i < n; i++)
-        put_pc(f, trace->last[i % BL__TRACE_HALF] - 1);
+        put_pc(f, trace->last[i % BL__TRACE_RING] - 1);
 }
 
 static void

@@ -34,6 +34,10 @@ struct bl__slot {
     struct bl__rule rule;
 };
 
+/* rule.plain_at is rule.at in a slot whose rule is pinned and has no flag, and 0
+ * in all others, also while one is written: one comparison then says that the
+ * fast path may use it. */
+
 extern struct bl__slot bl__cache[BL__CACHE_SIZE];
 extern const uint8_t bl__saved_regs[BL__NSAVED];
 
@@ -81,25 +85,33 @@ bl__rule_get_cfa(const struct bl__rule *rule, const struct bl__ctx *ctx)
     return ctx->r[rule->cfa_reg] + (uintptr_t)(intptr_t)rule->cfa_offset;
 }
 
-static inline void
-bl__rule_take_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
+/* Restores what the frame with that rule has saved; returns its return address.
+ * mask and saved are copies from the slot. */
+static inline __attribute__((always_inline)) uintptr_t
+bl__restore(struct bl__ctx *ctx, uintptr_t cfa, uint32_t mask, const int16_t *saved)
 {
     const uintptr_t *slot = (const uintptr_t *)cfa;
 
+    for (; mask; mask &= mask - 1) {
+        int i = __builtin_ctz(mask);
+
+        ctx->r[bl__saved_regs[i]] = slot[saved[i]];
+    }
+#if BL__RA_IN_REGISTER
+    return bl__strip_ra(ctx->r[BL__REG_RA]);
+#else
+    return slot[-1]; /* the call pushed it */
+#endif
+}
+
+static inline void
+bl__rule_take_step(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa)
+{
     if (__builtin_expect(rule->flags & (BL__RULE_SLOW | BL__RULE_SIGNAL), 0)) {
         bl__rule_step(rule, ctx, cfa);
         return;
     }
-    for (uint32_t mask = rule->mask; mask; mask &= mask - 1) {
-        int i = __builtin_ctz(mask);
-
-        ctx->r[bl__saved_regs[i]] = slot[rule->saved[i]];
-    }
-#if BL__RA_IN_REGISTER
-    BL__CTX_PC(ctx) = bl__strip_ra(ctx->r[BL__REG_RA]);
-#else
-    BL__CTX_PC(ctx) = slot[-1]; /* the call pushed it */
-#endif
+    BL__CTX_PC(ctx) = bl__restore(ctx, cfa, rule->mask, rule->saved);
     BL__CTX_SP(ctx) = cfa;
     ctx->exact = 0;
 }
@@ -113,9 +125,9 @@ struct bl__hit {
 
 /* Steps over frames that need nothing but stepping: their rule is in the cache,
  * has no landing pad and no flag, and their CFA is below stop.  Each pc is stored
- * by note(arg, pc), unless note is NULL: then one frame is stepped over at the
- * most.  The walk's innermost loop: sp and pc stay in registers, and everything
- * that is wanted of a slot is loaded before its seq is looked at again. */
+ * by note(arg, pc).  The walk's innermost loop: sp and pc stay in registers, and
+ * everything that is wanted of a slot is loaded before its seq is looked at
+ * again.  ctx must not be exact. */
 static inline __attribute__((always_inline)) struct bl__hit
 bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
                void (*note)(void *arg, uintptr_t pc), void *arg)
@@ -123,17 +135,17 @@ bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
     uintptr_t sp = BL__CTX_SP(ctx), pc = BL__CTX_PC(ctx);
     struct bl__hit hit = {0, 0, 0};
 
-    while (!ctx->exact) {
+    for (;;) {
         struct bl__slot *s = bl__slot_of(pc - 1);
         /* acquire: pairs with the release in cache_put */
         uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
         const struct bl__rule *r = &s->rule;
         uint32_t mask = r->mask;
-        uintptr_t pad = r->pad, cfa;
-        int32_t selector = r->selector;
+        int32_t pad = r->pad, selector = r->selector;
+        uintptr_t cfa;
         int16_t saved[BL__NSAVED];
 
-        if ((seq & 1) || r->at != pc - 1 || r->flags || s->unloads != BL__PINNED)
+        if (r->plain_at != pc - 1)
             break;
         __builtin_memcpy(saved, r->saved, sizeof saved);
         cfa = (r->cfa_reg == BL__REG_SP ? sp : ctx->r[r->cfa_reg]) +
@@ -141,29 +153,41 @@ bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq || cfa >= stop)
             break;
-        if (note)
-            note(arg, pc);
+        note(arg, pc);
         if (pad) {
-            hit = (struct bl__hit){pad, cfa, selector};
+            hit = (struct bl__hit){pc - 1 + (uintptr_t)(intptr_t)pad, cfa, selector};
             break;
         }
-        for (; mask; mask &= mask - 1) {
-            int i = __builtin_ctz(mask);
-
-            ctx->r[bl__saved_regs[i]] = ((const uintptr_t *)cfa)[saved[i]];
-        }
-#if BL__RA_IN_REGISTER
-        pc = bl__strip_ra(ctx->r[BL__REG_RA]);
-#else
-        pc = ((const uintptr_t *)cfa)[-1];
-#endif
+        pc = bl__restore(ctx, cfa, mask, saved);
         sp = cfa;
-        if (!note)
-            break;
     }
     BL__CTX_SP(ctx) = sp;
     BL__CTX_PC(ctx) = pc;
     return hit;
+}
+
+/* Steps over the one frame whose CFA is cfa, if its rule is plain and has no
+ * landing pad for this place.  Returns whether it did. */
+static inline __attribute__((always_inline)) bool
+bl__step_plain(struct bl__ctx *ctx, uintptr_t cfa)
+{
+    uintptr_t at = BL__CTX_PC(ctx) - 1;
+    struct bl__slot *s = bl__slot_of(at);
+    /* acquire: pairs with the release in cache_put */
+    uint32_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+    const struct bl__rule *r = &s->rule;
+    uint32_t mask = r->mask;
+    int16_t saved[BL__NSAVED];
+
+    if (r->plain_at != at || r->pad)
+        return false;
+    __builtin_memcpy(saved, r->saved, sizeof saved);
+    atomic_thread_fence(memory_order_acquire);
+    if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq)
+        return false;
+    BL__CTX_PC(ctx) = bl__restore(ctx, cfa, mask, saved);
+    BL__CTX_SP(ctx) = cfa;
+    return true;
 }
 
 #endif

@@ -11,6 +11,9 @@
 
 struct bl__slot bl__cache[BL__CACHE_SIZE];
 
+_Static_assert(sizeof(struct bl__slot) == (BL__NSAVED > 7 ? 128 : 64),
+               "a slot is a cache line, or two");
+
 const uint8_t bl__saved_regs[BL__NSAVED] = {BL__SAVED_REGS};
 
 static uint32_t
@@ -32,8 +35,15 @@ cache_put(const struct bl__rule *rule, uint32_t unloads)
         return;
     /* seq is seen odd before any byte of the rule changes (bl__cache_get) */
     atomic_thread_fence(memory_order_release);
+    *(volatile uintptr_t *)&s->rule.plain_at = 0;
+    atomic_thread_fence(memory_order_release);
     s->rule = *rule;
+    s->rule.plain_at = 0;
     s->unloads = unloads;
+    /* and changed in full before the fast path (bl__skip_plain) believes it */
+    atomic_thread_fence(memory_order_release);
+    if (unloads == BL__PINNED && rule->flags == 0)
+        *(volatile uintptr_t *)&s->rule.plain_at = rule->at;
     /* release: pairs with the acquire load in bl__cache_get */
     atomic_store_explicit(&s->seq, seq + 2, memory_order_release);
 }
@@ -90,7 +100,7 @@ set_pad(const struct bl__fde *fde, uintptr_t at, struct bl__rule *rule)
     struct bl__pad pad;
 
     bl__pad_find(fde, at, &pad);
-    rule->pad = pad.pc;
+    rule->pad = pad.pc ? (int32_t)(pad.pc - at) : 0; /* in the same segment */
     rule->selector = (int32_t)pad.selector;
     if (pad.has_pads && !pad.is_covered)
         rule->flags |= BL__RULE_UNCOVERED;

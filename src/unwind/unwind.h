@@ -118,15 +118,23 @@ enum bl__rule_flag {
 
 struct bl__rule {
     uintptr_t at;                   /* the instruction it is for */
-    uintptr_t pad;                  /* landing pad, 0 if none */
+    uintptr_t plain_at;             /* in the cache only: see cache.h */
     uintptr_t function;             /* where the code that has `at` begins */
-    int32_t cfa_offset;
+    int32_t pad;                    /* landing pad, from `at`; 0 if none */
     int32_t selector;
-    int16_t saved[BL__NSAVED];      /* words from the CFA; by `mask` */
+    int32_t cfa_offset;
+    uint32_t mask;                  /* bit i: saved[i] is to be restored */
+    int16_t saved[BL__NSAVED];      /* words from the CFA */
     uint8_t cfa_reg;
     uint8_t flags;                  /* enum bl__rule_flag */
-    uint32_t mask;                  /* bit i: saved[i] is to be restored */
 };
+
+/* The frame's landing pad; 0 if it has none for this place. */
+static inline uintptr_t
+bl__rule_pad(const struct bl__rule *rule)
+{
+    return rule->pad ? rule->at + (uintptr_t)(intptr_t)rule->pad : 0;
+}
 
 /* The instruction a frame is executing: its pc, or, since a return address may
  * belong to the next function already, the byte before it. */

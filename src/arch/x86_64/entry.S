@@ -53,7 +53,7 @@
         .hidden bl__raise
         .hidden bl__resume_slow
         ENTRY   bl__raise, bl__raise_from
-        ENTRY   bl__resume_slow, bl__resume_from
+        ENTRY   bl__resume_slow, bl__resume_slow_from
 
 /* A landing pad ends here.  Ours goes straight back into the engine; any other
  * exception to libgcc, as if the landing pad had called it.  Weak, so that a

@@ -13,11 +13,14 @@
 #   binutils           objdump: the tests that read generated code
 #   gdb valgrind       tests that run under them
 #   clang libunwind-dev  the second compiler; the unwinder ours is compared with
+#   gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
+#                      the tests on 64-bit Arm (cmake/aarch64-toolchain.cmake)
 set -eu
 
 build='gcc g++ make cmake ninja-build pkg-config python3'
 check="$build binutils libunwind-dev"
 ci="$check clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
+ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
 
 case ${1-} in
 build) wanted=$build ;;

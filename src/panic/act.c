@@ -86,7 +86,7 @@ bl__act_push(struct bl__g *g, enum bl__act_kind kind)
     a->link = g->act;
     a->kind = kind;
     a->mode = BL__ACT_WALK;
-    a->recovered = a->repanicked = a->is_fault = false;
+    a->recovered = a->repanicked = a->is_fault = a->has_text = false;
     a->cfa = a->cut = 0;
     a->load = NULL;
     a->trace.count = 0;
@@ -108,4 +108,17 @@ bl__act_drop(struct bl__g *g, struct bl__act *a)
     else
         g->free_first = a;
     g->free_last = a;
+}
+
+void
+bl__trace_append(struct bl__trace *t, const struct bl__trace *src, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (i < BL__TRACE_HALF)
+            bl__trace_add(t, src->first[i]);
+        else if (src->count - i <= BL__TRACE_RING)
+            bl__trace_add(t, src->last[i % BL__TRACE_RING]);
+        else
+            t->count++; /* forgotten, but counted */
+    }
 }

@@ -157,7 +157,9 @@ bl__run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
         node->top = r->next;
         a->mode = BL__ACT_CALL;
         a->cfa = cfa;
+        a->thunk = (uintptr_t)r->thunk;
         a->callee = (uintptr_t)r->callee;
+        a->ctx = ctx;
         BL__LOG(g, a, "calls deferred", 0, r->site->callee);
         g->busy = false;
         bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
@@ -218,20 +220,41 @@ note_older(struct bl__act *a)
 
     if (older->mode == BL__ACT_CALL)
         a->trace.count--; /* the frame's own entry; its pad is done */
-    for (uint32_t i = 0; i < older->cut_count && i < BL__TRACE_HALF; i++)
-        bl__trace_add(&a->trace, older->trace.first[i]);
-    if (older->cut_count > BL__TRACE_HALF)
-        a->trace.count += older->cut_count - BL__TRACE_HALF;
+    bl__trace_append(&a->trace, &older->trace, older->cut_count);
+}
+
+/* ctx has left the deferred call that an older walk is making: every frame
+ * between here and the one where that walk stands has been run by it.  Without
+ * this, panics that replace one another would make it quadratic. */
+static void
+join_older(struct bl__act *a, struct bl__ctx *ctx)
+{
+    const struct bl__act *older = a->link;
+
+    bl__trace_append(&a->trace, &older->trace, older->trace.count - 1);
+    *ctx = *older->ctx; /* its frame is the last entry, and is noted again */
+}
+
+static bool
+has_left_older_call(const struct bl__act *a, const struct bl__ctx *ctx)
+{
+    const struct bl__act *older = a->link;
+
+    return older && older->mode == BL__ACT_CALL && older->kind != BL__ACT_RETURN &&
+           BL__CTX_SP(ctx) == older->callee_cfa;
 }
 
 /* The nearest frame outwards at which the walk has more to do than to step. */
 static uintptr_t
 next_stop(const struct bl__g *g, const struct bl__act *a)
 {
+    const struct bl__act *older = a->link;
     uintptr_t stop = g->calls ? g->calls->cfa : UINTPTR_MAX;
 
-    if (a->link && a->link->cut && a->link->cut < stop)
-        stop = a->link->cut;
+    if (older && older->cut && older->cut < stop)
+        stop = older->cut;
+    if (older && older->mode == BL__ACT_CALL && older->callee_cfa < stop)
+        stop = older->callee_cfa;
     return stop;
 }
 
@@ -283,6 +306,8 @@ bl__visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
     BL__LOG(g, a, "leaves", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_WALK;
     bl__rule_take_step(&rule, ctx, cfa);
+    if (BL__UNLIKELY(has_left_older_call(a, ctx)))
+        join_older(a, ctx);
     return a;
 }
 
@@ -484,6 +509,8 @@ called_by_thunk(const struct bl__act *a, struct bl__ctx *ctx)
         if (!bl__rule_find(bl__ctx_at(ctx), &outer) ||
             bl__rule_cfa(&outer, ctx) != a->callee_cfa)
             return false;
+        if (outer.function != a->thunk && bl__is_function_entry(a->thunk))
+            return false; /* the thunk jumped to a function that called this one */
     }
     return is_callee(a->callee, rule.function);
 }

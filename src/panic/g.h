@@ -62,12 +62,14 @@ struct bl__act {
     bool recovered;
     bool repanicked;         /* a newer panic carries the same value */
     bool is_fault;
+    bool has_text;           /* info.text is the whole text of an error */
     uintptr_t base;          /* what it started lies below this address */
     uintptr_t cfa;           /* frame whose deferred code is running */
     uintptr_t cut;           /* frame below which the stack was given up; or 0 */
     uint32_t cut_count;      /* trace entries up to that frame */
     uintptr_t callee_cfa;    /* ACT_CALL: CFA of the called thunk */
-    uintptr_t callee;        /* ACT_CALL: the deferred function */
+    uintptr_t thunk, callee; /* ACT_CALL: the thunk and the deferred function */
+    const struct bl__ctx *ctx; /* ACT_CALL: where its walk stands: frame cfa */
     bl_panic_info info;
     void *heap_text;         /* a message too long for `text`; NULL: none */
     size_t heap_size;
@@ -159,6 +161,9 @@ bl__trace_add(struct bl__trace *t, uintptr_t pc)
         t->last[i % BL__TRACE_RING] = pc;
 }
 
+/* Adds the first n entries of src. */
+void bl__trace_append(struct bl__trace *t, const struct bl__trace *src, uint32_t n);
+
 /* --- deferred calls (calls.c) -------------------------------------------- */
 
 /* Takes node, g's innermost, off its list, and frees what lies above it. */
@@ -192,6 +197,11 @@ bool bl__info_same(const bl_panic_info *a, const bl_panic_info *b);
 
 /* Writes what a report prints for info, every newline followed by a tab. */
 void bl__put_info(struct bl__text *t, const bl_panic_info *info);
+void bl__put_indented(struct bl__text *t, const char *s);
+
+/* Makes the texts of a's errors, and of those of older panics, newest first (Go's
+ * preprintpanics): users' code may run. */
+void bl__make_texts(struct bl__act *a);
 
 /* --- the report (report.c) ----------------------------------------------- */
 

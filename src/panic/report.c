@@ -292,8 +292,7 @@ trace_from(struct bl__trace *trace, const struct bl__ctx *from)
         if (!a || a->cut != BL__CTX_SP(&ctx)) /* as in the engine's note_older */
             continue;
         trace->count -= a->mode == BL__ACT_CALL;
-        for (uint32_t i = 0; i < a->cut_count && i < BL__TRACE_HALF; i++)
-            bl__trace_add(trace, a->trace.first[i]);
+        bl__trace_append(trace, &a->trace, a->cut_count);
     } while (BL__CTX_PC(&ctx) != 0);
 }
 
@@ -354,7 +353,10 @@ put_panics(struct bl__text *t, const struct bl__act *a)
     if (a->kind == BL__ACT_GOEXIT)
         return;
     bl__put(t, "panic: ");
-    bl__put_info(t, &a->info);
+    if (a->has_text)
+        bl__put_indented(t, a->info.text);
+    else
+        bl__put_info(t, &a->info);
     if (a->recovered && a->repanicked)
         bl__put(t, " [recovered, repanicked]");
     else if (a->recovered)
@@ -442,6 +444,7 @@ bl__report_panic(struct bl__g *g)
         panicked_while_printing(&g->act->info);
     is_printing_value = true;
     g->busy = false;
+    bl__make_texts(g->act);
     mark_repanics(g->act);
     put_panics(&p, g->act);
     bl__text_flush(&p);

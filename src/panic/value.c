@@ -188,8 +188,8 @@ bl_panic_free(bl_panic_info *copy)
 
 /* A newline is followed by a tab, so that no value can look like the report's
  * own lines. */
-static void
-put_indented(struct bl__text *t, const char *s)
+void
+bl__put_indented(struct bl__text *t, const char *s)
 {
     for (; *s; s++) {
         bl__put_char(t, *s);
@@ -223,7 +223,7 @@ put_bare(struct bl__text *t, const bl_value *v)
         bl__put(t, "i)");
         break;
     case BL_VALUE_STRING:
-        put_indented(t, v->as.string ? v->as.string : "");
+        bl__put_indented(t, v->as.string ? v->as.string : "");
         break;
     case BL_VALUE_POINTER:
         bl__put_hex(t, (uintptr_t)v->as.pointer);
@@ -265,14 +265,37 @@ bl__put_info(struct bl__text *t, const bl_panic_info *info)
         break;
     case BL_PANIC_ERROR:
         info->error->kind->text(info->error, buf, sizeof buf);
-        put_indented(t, buf);
+        bl__put_indented(t, buf);
         break;
     case BL_PANIC_TEXT:
     case BL_PANIC_RUNTIME:
     case BL_PANIC_FAULT:
-        put_indented(t, info->text);
+        bl__put_indented(t, info->text);
         break;
     }
+}
+
+static void
+make_text(struct bl__act *a)
+{
+    const bl_error *err = a->info.error;
+    size_t n = err->kind->text(err, a->text, sizeof a->text);
+
+    a->info.text = a->text;
+    a->has_text = true;
+    if (n >= sizeof a->text && (a->heap_text = bl__os_map(n + 1))) {
+        a->heap_size = n + 1;
+        err->kind->text(err, a->heap_text, a->heap_size);
+        a->info.text = a->heap_text;
+    }
+}
+
+void
+bl__make_texts(struct bl__act *a)
+{
+    for (; a; a = a->link)
+        if (a->kind == BL__ACT_PANIC && a->info.kind == BL_PANIC_ERROR)
+            make_text(a);
 }
 
 size_t

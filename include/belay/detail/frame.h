@@ -359,9 +359,16 @@ struct bl__block {
 
 /* --- recover ------------------------------------------------------------- */
 
+/* Outside blocks the static object tells the function from others with the same
+ * code, which GCC would make one: then neither would be the one deferred. */
 #define BL__RECOVER()                                                          \
     __builtin_choose_expr(                                                     \
-        sizeof *bl__scope == 1, bl__recover_in_call(),                         \
+        sizeof *bl__scope == 1,                                                \
+        __extension__({                                                        \
+            static char bl__own;                                               \
+            __asm__("" : "+m"(bl__own));                                       \
+            bl__recover_in_call();                                             \
+        }),                                                                    \
         __builtin_choose_expr(                                                 \
             sizeof *bl__scope == 2 && sizeof *bl__body == 2,                   \
             __extension__({                                                    \

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* tests/api/sample.c - every macro of defer.h and keywords.h at least once, for
+ * headers_test.sh, which counts what the analysis mode marks: five bodies, four
+ * blocks.  -DWITH_DEFER: with the blocks, which clang refuses otherwise. */
+#include <belay/belay.h>
+#include <belay/keywords.h>
+
+typedef struct pair {
+    long a, b;
+} pair;
+
+struct my_error {
+    bl_error base;
+    int code;
+};
+
+void flush(void);
+int log_line(const char *format, ...);
+void close_fd(int fd);
+
+static void
+done(const char *what, int n)
+{
+    if (recover())
+        log_line("%s %d\n", what, n);
+}
+
+int
+divide(int a, int b)
+{
+    returns (int, q) {
+#ifdef WITH_DEFER
+        defer {
+            if (recover())
+                q = -1;
+        };
+#endif
+        q = a / b;
+    }
+}
+
+pair
+two(int n)
+{
+    returns (pair, p) {
+        if (n == 0)
+            leave;
+        if (n == 1)
+            leave_with((pair){1, 2});
+        defer_call(done, "two", n);
+        defer_call(log_line, "%d %s\n", n, "lines");
+        defer_call(flush);
+        p.a = n;
+    }
+}
+
+static void *
+find(const char *name)
+{
+    returns (void *, found) {
+        const struct my_error err = {{0}, 3};
+
+        if (!name)
+            panic("no name");
+        if (name[0] == 'e')
+            panic_error(&err.base);
+        if (name[0] == 'v')
+            panic_value(name, "char *");
+        if (name[0] == 'w')
+            panic_with(bl_named(bl_float(1.5), "metres"));
+        found = (void *)(uintptr_t)name;
+    }
+}
+
+void
+loops(int n)
+{
+    returns_nothing {
+        for (int i = 0; i < n; i++) {
+#ifdef WITH_DEFER
+            defer { close_fd(i); };
+            defer {
+                defer { close_fd(-i); };
+                log_line("leaving\n");
+            };
+#endif
+            if (i == 3)
+                continue;
+            if (find("x") == NULL)
+                return;
+            defer_call(close_fd, i);
+        }
+    }
+}
+
+void
+again(void)
+{
+    returns_nothing {
+        const bl_panic_info *p = recover();
+
+        if (p)
+            repanic(p);
+        goexit();
+    }
+}

@@ -21,15 +21,14 @@
 #endif
 
 #define BL_API __attribute__((visibility("default")))
+#define BL_NORETURN __attribute__((noreturn))
 #define BL_COLD __attribute__((cold))
 #define BL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 #ifdef __cplusplus
-#define BL_NORETURN [[noreturn]]
 #define BL_BEGIN_DECLS extern "C" {
 #define BL_END_DECLS }
 #else
-#define BL_NORETURN __attribute__((noreturn))
 #define BL_BEGIN_DECLS
 #define BL_END_DECLS
 #endif

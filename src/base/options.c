@@ -90,12 +90,13 @@ set_option(const char *word, size_t n)
     if (!o)
         refuse("BELAYDEBUG", ": unknown key", word, name,
                " (BELAYDEBUG=help=1 prints all)");
-    if (!eq || digits == 0 || digits > 9)
+    if (!eq || digits == 0)
         refuse("BELAYDEBUG", ": bad value in", word, n, ": give a whole number");
     for (const char *p = eq + 1; p < word + n; p++) {
         if (*p < '0' || *p > '9')
             refuse("BELAYDEBUG", ": bad value in", word, n, ": give a whole number");
-        v = v * 10 + (*p - '0');
+        if (v <= o->greatest)
+            v = v * 10 + (*p - '0');
     }
     if (v > o->greatest)
         refuse("BELAYDEBUG", ": value out of range in", word, n,

@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SIGSTACK_SIZE = 64 * 1024, GUARD_SIZE = 4096 };
+enum { SIGSTACK_SIZE = 256 * 1024, GUARD_SIZE = 64 * 1024 }; /* any page size */
 
 void *
 bl__os_map(size_t size)
@@ -37,21 +39,20 @@ bl__os_is_main_thread(void)
     return syscall(SYS_gettid) == getpid();
 }
 
-/* The C library finds the main thread's stack by reading /proc; its limit and
- * the address that ld.so noted at start say the same. */
-extern void *__libc_stack_end __attribute__((weak));
-
+/* The C library finds the main thread's stack by reading /proc.  The kernel puts
+ * the program's file name at its very top, and a word of zeros behind. */
 static void
 main_stack(uintptr_t *low, uintptr_t *high)
 {
+    const char *name = (const char *)getauxval(AT_EXECFN);
     struct rlimit limit;
-    uintptr_t size = 8 << 20;
+    uintptr_t size = 8 << 20, page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 
     if (getrlimit(RLIMIT_STACK, &limit) == 0)
         size = limit.rlim_cur == RLIM_INFINITY ? (uintptr_t)1 << 40 : limit.rlim_cur;
-    *high = &__libc_stack_end ? (uintptr_t)__libc_stack_end
-                              : (uintptr_t)__builtin_frame_address(0);
-    *high = (*high | 0xfffff) + 1; /* arguments and environment lie above */
+    *high = name ? (uintptr_t)name + strlen(name) + 1 + 8
+                 : (uintptr_t)__builtin_frame_address(0);
+    *high = (*high + page) & ~page;
     *low = size < *high ? *high - size : 0;
 }
 

@@ -87,7 +87,8 @@ bl__act_push(struct bl__g *g, enum bl__act_kind kind)
     a->kind = kind;
     a->mode = BL__ACT_WALK;
     a->recovered = a->repanicked = a->is_fault = a->has_text = false;
-    a->cfa = a->cut = 0;
+    a->cfa = 0;
+    a->beside = a->link;
     a->load = NULL;
     a->trace.count = 0;
     g->act = a;
@@ -102,6 +103,9 @@ bl__act_drop(struct bl__g *g, struct bl__act *a)
     while (*at != a)
         at = &(*at)->link;
     *at = a->link;
+    for (struct bl__act *newer = g->act; newer && newer != a->link; newer = newer->link)
+        if (newer->beside == a)
+            newer->beside = a->link;
     a->link = NULL;
     if (g->free_first)
         g->free_last->link = a;
@@ -110,15 +114,22 @@ bl__act_drop(struct bl__g *g, struct bl__act *a)
     g->free_last = a;
 }
 
+/* The middle of a long trace is forgotten, but counted. */
 void
 bl__trace_append(struct bl__trace *t, const struct bl__trace *src, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        if (i < BL__TRACE_HALF)
-            bl__trace_add(t, src->first[i]);
-        else if (src->count - i <= BL__TRACE_RING)
-            bl__trace_add(t, src->last[i % BL__TRACE_RING]);
-        else
-            t->count++; /* forgotten, but counted */
+    uint32_t kept = src->count > BL__TRACE_RING ? src->count - BL__TRACE_RING : 0;
+    uint32_t i;
+
+    for (i = 0; i < n && i < BL__TRACE_HALF; i++)
+        bl__trace_add(t, src->first[i]);
+    if (i < kept && i < n) {
+        uint32_t next = kept < n ? kept : n;
+
+        t->count += t->count < UINT32_MAX / 2 ? next - i : 0;
+        memset(t->last, 0, sizeof t->last);
+        i = next;
     }
+    for (; i < n; i++)
+        bl__trace_add(t, src->last[i % BL__TRACE_RING]);
 }

@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct bl__record) % 16 == 0, "arguments are 16-aligned");
 _Static_assert(sizeof(struct bl__calls) % 16 == 0, "records follow the node");
 
 static BL__NOINLINE void
-grow(struct bl__g *g, size_t size)
+bl__grow(struct bl__g *g, size_t size)
 {
     size_t want = sizeof(struct bl__chunk) + size;
     struct bl__chunk *c = g->spare;
@@ -39,10 +39,10 @@ grow(struct bl__g *g, size_t size)
 
 /* Makes room for size bytes at g->top. */
 static inline char *
-reserve(struct bl__g *g, size_t size)
+bl__reserve(struct bl__g *g, size_t size)
 {
     if (BL__UNLIKELY((size_t)(g->end - g->top) < size))
-        grow(g, size);
+        bl__grow(g, size);
     return g->top;
 }
 
@@ -81,7 +81,7 @@ bl__calls_free(struct bl__g *g)
 }
 
 /* Names the call that will never be made. */
-static BL__NORETURN void
+void
 bl__skipped(const struct bl__calls *node)
 {
     const struct bl__site *site = node->top ? node->top->site : NULL;
@@ -114,14 +114,14 @@ bl__calls_check(struct bl__g *g, uintptr_t cfa)
 }
 
 static inline struct bl__calls *
-open_body(struct bl__g *g, struct bl__frame *frame, uintptr_t cfa)
+bl__open_body(struct bl__g *g, struct bl__frame *frame, uintptr_t cfa)
 {
     struct bl__calls *node = (struct bl__calls *)g->top;
 
     if (g->calls && BL__UNLIKELY(g->calls->cfa <= cfa))
         bl__calls_check(g, cfa + 1);
     node->outer = g->calls;
-    node->top = NULL;
+    node->top = node->running = NULL;
     node->frame = frame;
     node->cfa = cfa;
     g->calls = node;
@@ -139,9 +139,9 @@ bl__push(struct bl__frame *frame, void *cfa, bl__thunk *thunk, void *callee,
     size_t whole = sizeof(struct bl__record) + ((size + 15) & ~(size_t)15);
     struct bl__record *r;
 
-    reserve(g, sizeof *node + whole);
+    bl__reserve(g, sizeof *node + whole);
     if (!node)
-        node = open_body(g, frame, (uintptr_t)cfa);
+        node = bl__open_body(g, frame, (uintptr_t)cfa);
     r = (struct bl__record *)g->top;
     g->top += whole;
     r->thunk = thunk;
@@ -162,6 +162,7 @@ bl__run(struct bl__calls *node)
         bl__skipped(g->calls);
     while ((r = node->top)) {
         node->top = r->next;
+        node->running = r;
         BL__LOG(g, NULL, "normal end calls deferred", 0, r->site->callee);
         r->thunk(NULL, r->args);
     }

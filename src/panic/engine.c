@@ -56,7 +56,8 @@ bl__end_thread(void *p)
 static BL__NORETURN void
 bl__finish(struct bl__g *g, struct bl__act *a)
 {
-    bl__calls_check(g, UINTPTR_MAX);
+    if (g->calls)
+        bl__skipped(g->calls);
     BL__CHECK(a->kind != BL__ACT_RETURN);
     if (a->kind == BL__ACT_PANIC)
         bl__report_panic(g);
@@ -82,9 +83,29 @@ bl__stuck(struct bl__act *a, const char *what, const struct bl__ctx *at)
     bl__put_hex(&t, BL__CTX_PC(at));
     bl__text_flush(&t);
     do {
-        bl__trace_add(&a->trace, BL__CTX_PC(&ctx));
+        bl__trace_add(&a->trace, bl__ctx_at(&ctx) + 1);
     } while (bl__step(&ctx, &rule));
-    bl__fatal_trace(what, buf, &a->trace, a->is_fault);
+    bl__fatal_trace(what, buf, &a->trace);
+}
+
+/* The frame noted last is the handler's; the one after it is the kernel's. */
+static BL__NORETURN void
+bl__stuck_in_handler(struct bl__act *a)
+{
+    char buf[256];
+    struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
+    uint32_t n = a->trace.count;
+    uintptr_t offset, pc = 0;
+    const char *name;
+
+    if (n > 0)
+        pc = n <= BL__TRACE_HALF ? a->trace.first[n - 1]
+                                 : a->trace.last[(n - 1) % BL__TRACE_RING];
+    name = bl__symbol_name(pc - 1, &offset);
+    bl__put(&t, "the handler is ");
+    bl__put(&t, name ? name : "an unknown function");
+    bl__text_flush(&t);
+    bl__fatal_trace("a panic can't leave a signal handler", buf, &a->trace);
 }
 
 /* --- landing ------------------------------------------------------------- */
@@ -123,11 +144,14 @@ bl__return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
     struct bl__record *r;
 
     if (node && node->cfa == a->cfa) {
+        a->mode = BL__ACT_CALL;
+        a->ctx = ctx;
         while ((r = node->top)) {
             node->top = r->next;
+            node->running = r;
             BL__LOG(g, a, "calls deferred", 0, r->site->callee);
             g->busy = false;
-            r->thunk(NULL, r->args);
+            bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
             g->busy = true;
         }
         if (node->frame->result)
@@ -155,10 +179,10 @@ bl__run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
 
     while ((r = node->top)) {
         node->top = r->next;
+        node->running = r;
         a->mode = BL__ACT_CALL;
         a->cfa = cfa;
-        a->thunk = (uintptr_t)r->thunk;
-        a->callee = (uintptr_t)r->callee;
+        a->record = r;
         a->ctx = ctx;
         BL__LOG(g, a, "calls deferred", 0, r->site->callee);
         g->busy = false;
@@ -183,8 +207,6 @@ enter_pad(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
     a->mode = BL__ACT_PAD;
     a->cfa = hit->cfa;
     a->base = BL__CTX_SP(ctx); /* the stack below is given up */
-    a->cut = hit->cfa;
-    a->cut_count = a->trace.count;
     BL__CTX_PC(ctx) = hit->pad;
     g->busy = false;
     bl__jump_to_pad(ctx, &a->exc, hit->selector);
@@ -200,7 +222,7 @@ bl__look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
     if ((rule->flags & BL__RULE_SIGNAL) &&
         BL__CTX_PC(ctx) - (uintptr_t)bl__fault_entry >=
             (uintptr_t)bl__fault_entry_end - (uintptr_t)bl__fault_entry)
-        bl__stuck(a, "a panic can't leave a signal handler", ctx);
+        bl__stuck_in_handler(a);
     if (rule->flags & BL__RULE_NOEXCEPT)
         bl__stuck(a, "a panic can't leave a C++ function that is noexcept", ctx);
     if ((rule->flags & BL__RULE_UNCOVERED) && ctx->exact)
@@ -211,16 +233,16 @@ bl__look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
               "never throws: which defers are pending is not known", ctx);
 }
 
-/* An older panic gave up the stack below this frame: the frames it came from are
- * only in its trace now. */
+/* The frame at cfa is running an older activation's landing pad: the frames that
+ * one came from are only in its trace now. */
 static void
 note_older(struct bl__act *a)
 {
-    const struct bl__act *older = a->link;
+    const struct bl__act *older = a->beside;
 
-    if (older->mode == BL__ACT_CALL)
-        a->trace.count--; /* the frame's own entry; its pad is done */
-    bl__trace_append(&a->trace, &older->trace, older->cut_count);
+    if (older->kind != BL__ACT_RETURN)
+        bl__trace_append(&a->trace, &older->trace, older->trace.count);
+    a->beside = older->link;
 }
 
 /* ctx has left the deferred call that an older walk is making: every frame
@@ -229,33 +251,28 @@ note_older(struct bl__act *a)
 static void
 join_older(struct bl__act *a, struct bl__ctx *ctx)
 {
-    const struct bl__act *older = a->link;
+    const struct bl__act *older = a->beside;
 
-    bl__trace_append(&a->trace, &older->trace, older->trace.count - 1);
-    *ctx = *older->ctx; /* its frame is the last entry, and is noted again */
+    if (older->kind != BL__ACT_RETURN) /* its last entry will be noted again */
+        bl__trace_append(&a->trace, &older->trace, older->trace.count - 1);
+    *ctx = *older->ctx;
+    a->beside = older->link;
 }
 
 static bool
-has_left_older_call(const struct bl__act *a, const struct bl__ctx *ctx)
+has_come_to_older(const struct bl__act *a, enum bl__act_mode mode, uintptr_t at)
 {
-    const struct bl__act *older = a->link;
-
-    return older && older->mode == BL__ACT_CALL && older->kind != BL__ACT_RETURN &&
-           BL__CTX_SP(ctx) == older->callee_cfa;
+    return a->beside && a->beside->mode == mode && bl__act_mark(a->beside) == at;
 }
 
 /* The nearest frame outwards at which the walk has more to do than to step. */
 static uintptr_t
 next_stop(const struct bl__g *g, const struct bl__act *a)
 {
-    const struct bl__act *older = a->link;
     uintptr_t stop = g->calls ? g->calls->cfa : UINTPTR_MAX;
+    uintptr_t mark = a->beside ? bl__act_mark(a->beside) : 0;
 
-    if (older && older->cut && older->cut < stop)
-        stop = older->cut;
-    if (older && older->mode == BL__ACT_CALL && older->callee_cfa < stop)
-        stop = older->callee_cfa;
-    return stop;
+    return mark && mark < stop ? mark : stop;
 }
 
 static inline void
@@ -286,15 +303,18 @@ bl__visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
         bl__stuck(a, "a panic can't leave a frame without an unwind table", ctx);
     }
     cfa = bl__rule_get_cfa(&rule, ctx);
+    if (BL__UNLIKELY(cfa == 0))
+        bl__stuck(a, "a panic can't leave a frame whose unwind table is not "
+                     "understood", ctx);
     if (BL__UNLIKELY(rule.flags & ~BL__RULE_SLOW))
         bl__look_at_flags(g, a, ctx, &rule);
     if (a->mode == BL__ACT_WALK) { /* not back from a pad of this frame */
-        bl__trace_add(&a->trace, BL__CTX_PC(ctx));
-        if (BL__UNLIKELY(a->link && a->link->cut == cfa))
+        bl__trace_add(&a->trace, bl__ctx_at(ctx) + 1);
+        if (BL__UNLIKELY(has_come_to_older(a, BL__ACT_PAD, cfa)))
             note_older(a);
     }
     if (rule.pad) {
-        BL__LOG(g, a, "runs the blocks of", BL__CTX_PC(ctx), NULL);
+        BL__LOG(g, a, "enters the clean-up of", BL__CTX_PC(ctx), NULL);
         enter_pad(g, a, ctx, &(struct bl__hit){bl__rule_pad(&rule), cfa, rule.selector});
     }
     if (a->kind == BL__ACT_RETURN) {
@@ -306,7 +326,7 @@ bl__visit(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
     BL__LOG(g, a, "leaves", BL__CTX_PC(ctx), NULL);
     a->mode = BL__ACT_WALK;
     bl__rule_take_step(&rule, ctx, cfa);
-    if (BL__UNLIKELY(has_left_older_call(a, ctx)))
+    if (BL__UNLIKELY(has_come_to_older(a, BL__ACT_CALL, cfa)))
         join_older(a, ctx);
     return a;
 }
@@ -341,6 +361,7 @@ bl__raise_from(void *act, struct bl__ctx *ctx)
     if (__asan_handle_no_return)
         __asan_handle_no_return();
     a->base = BL__CTX_SP(ctx);
+    bl__calls_check(g, a->base);
     g->busy = true;
     BL__LOG(g, a, "raised in", a->info.pc + (a->is_fault ? 1 : 0), NULL);
     bl__walk(g, a, ctx);
@@ -493,45 +514,63 @@ is_callee(uintptr_t callee, uintptr_t function)
            !bl__is_function_entry(function);
 }
 
-/* ctx is inside the function that evaluates bl_recover().  Whether it was called
- * by the thunk whose CFA is callee_cfa, or in its place. */
+/* ctx is inside the function that evaluates bl_recover().  Whether that is r's
+ * deferred function, called by its thunk, or in the thunk's place; then ctx
+ * becomes the thunk's, or the caller's. */
 static bool
-called_by_thunk(const struct bl__act *a, struct bl__ctx *ctx)
+is_deferred_function(const struct bl__record *r, struct bl__ctx *ctx,
+                     struct bl__rule *rule)
 {
-    struct bl__rule rule, outer;
-    uintptr_t cfa;
-
-    if (!bl__rule_find(bl__ctx_at(ctx), &rule))
+    if (!bl__rule_find(bl__ctx_at(ctx), rule) ||
+        !is_callee((uintptr_t)r->callee, rule->function))
         return false;
-    cfa = bl__rule_cfa(&rule, ctx);
-    if (cfa != a->callee_cfa) {
-        bl__rule_step(&rule, ctx, cfa);
-        if (!bl__rule_find(bl__ctx_at(ctx), &outer) ||
-            bl__rule_cfa(&outer, ctx) != a->callee_cfa)
-            return false;
-        if (outer.function != a->thunk && bl__is_function_entry(a->thunk))
-            return false; /* the thunk jumped to a function that called this one */
-    }
-    return is_callee(a->callee, rule.function);
+    bl__rule_step(rule, ctx, bl__rule_cfa(rule, ctx));
+    return true;
 }
 
-/* BELAYDEBUG=paniccheck=1: whether ctx's function, or the one that called it, is
- * called by the loops that make deferred calls. */
 static bool
-may_be_deferred(struct bl__ctx *ctx)
+called_by_thunk(const struct bl__act *a, const struct bl__record *r,
+                struct bl__ctx *ctx)
 {
     struct bl__rule rule;
 
-    for (int i = 0; i < 3; i++) {
-        if (!bl__rule_find(bl__ctx_at(ctx), &rule))
-            return false;
-        if (rule.function == (uintptr_t)bl__run ||
-            rule.function == (uintptr_t)bl__call_thunk ||
-            rule.function == (uintptr_t)bl__return_from)
-            return true;
-        bl__rule_step(&rule, ctx, bl__rule_cfa(&rule, ctx));
-    }
-    return false;
+    if (!is_deferred_function(r, ctx, &rule))
+        return false;
+    if (BL__CTX_SP(ctx) == a->callee_cfa)
+        return true; /* the thunk jumped to it */
+    if (!bl__rule_find(bl__ctx_at(ctx), &rule) ||
+        bl__rule_cfa(&rule, ctx) != a->callee_cfa)
+        return false;
+    return rule.function == (uintptr_t)r->thunk ||
+           !bl__is_function_entry((uintptr_t)r->thunk);
+}
+
+/* The deferred call under way that the newest activation, or else a normal end,
+ * is making. */
+static const struct bl__record *
+running_record(const struct bl__g *g)
+{
+    const struct bl__calls *node = g->calls;
+
+    while (node && !node->running)
+        node = node->outer;
+    return node ? node->running : NULL;
+}
+
+/* BELAYDEBUG=paniccheck=1: whether ctx's function is the deferred one and was
+ * called by its thunk, or by what calls thunks. */
+static bool
+may_be_deferred(const struct bl__g *g, struct bl__ctx *ctx)
+{
+    const struct bl__record *r = g ? running_record(g) : NULL;
+    struct bl__rule rule;
+
+    if (!r || !is_deferred_function(r, ctx, &rule) ||
+        !bl__rule_find(bl__ctx_at(ctx), &rule))
+        return false;
+    return rule.function == (uintptr_t)r->thunk ||
+           rule.function == (uintptr_t)bl__run ||
+           rule.function == (uintptr_t)bl__call_thunk;
 }
 
 const bl_panic_info *
@@ -542,9 +581,9 @@ bl__recover_from(struct bl__ctx *ctx)
     struct bl__ctx copy = *ctx;
 
     if (a && a->kind == BL__ACT_PANIC && !a->recovered && a->mode == BL__ACT_CALL &&
-        called_by_thunk(a, &copy))
+        called_by_thunk(a, a->record, &copy))
         return take_panic(g, a);
-    if (BL__UNLIKELY(bl__options.paniccheck) && !may_be_deferred(ctx))
+    if (BL__UNLIKELY(bl__options.paniccheck) && !may_be_deferred(g, ctx))
         bl_panic("belay: bl_recover() outside deferred code can never recover");
     return NULL;
 }

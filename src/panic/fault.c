@@ -66,16 +66,20 @@ pass_on(int sig, siginfo_t *info, void *context)
     }
 }
 
-/* The stack pointer has come close to the low end, and the fault is there. */
+/* The stack pointer has come close to the low end, or gone past it, and the fault
+ * is there.  Near the end there is also no room for the panic: that fault is the
+ * same to the user. */
 static bool
 is_stack_overflow(const struct bl__g *g, uintptr_t sp, uintptr_t address)
 {
-    enum { NEAR = 64 * 1024 };
+    enum { NEAR = 64 * 1024, FRAME = 1 << 20 };
 
-    if (!g || sp - NEAR > g->stack_high || sp + NEAR < g->stack_low)
+    if (!g || sp >= g->stack_high || sp + FRAME < g->stack_low)
         return false;
-    return address + NEAR >= sp && address < sp + NEAR &&
-           address < g->stack_low + NEAR * 4;
+    if (sp < g->stack_low + NEAR / 8)
+        return true;
+    return sp < g->stack_low + FRAME && address < g->stack_low + NEAR &&
+           address + FRAME >= g->stack_low;
 }
 
 static void
@@ -143,6 +147,9 @@ on_fault(int sig, siginfo_t *info, void *context)
     bl__ctx_from_signal(&ctx, context);
     if (bl__is_reporting())
         bl__fatal_at("fault while reporting", NULL, NULL);
+    if (BL__CTX_PC(&ctx) - (uintptr_t)bl__fault_entry <
+        (uintptr_t)bl__fault_entry_end - (uintptr_t)bl__fault_entry)
+        bl__fatal_at("fault, and no stack to raise a panic on", NULL, NULL);
     if (g && g->busy)
         bl__fatal_at("fault inside Belay", "the stack may be damaged", &ctx);
     if (is_stack_overflow(g, BL__CTX_SP(&ctx), (uintptr_t)info->si_addr))

@@ -26,8 +26,10 @@ enum {
     BL__ACTS_INLINE = 4,      /* activations every G begins with */
 };
 
-/* The program counters of the frames that a panic has left: the landing pads
- * overwrite the stack they came from.  The first 50 and the last 50 are kept. */
+/* Where the frames that a panic has left stood: landing pads overwrite the stack
+ * they came from.  An entry is a return address, or one more than the address of
+ * an instruction; 0 is one that was forgotten.  The first 50 and the last 64 are
+ * kept. */
 struct bl__trace {
     uint32_t count;
     uintptr_t first[BL__TRACE_HALF];
@@ -54,6 +56,8 @@ struct bl__exc {
     uintptr_t private_1, private_2;
 } __attribute__((aligned(16)));
 
+struct bl__record;
+
 struct bl__act {
     struct bl__exc exc;
     struct bl__act *link;    /* older activation; next free one when free */
@@ -65,11 +69,10 @@ struct bl__act {
     bool has_text;           /* info.text is the whole text of an error */
     uintptr_t base;          /* what it started lies below this address */
     uintptr_t cfa;           /* frame whose deferred code is running */
-    uintptr_t cut;           /* frame below which the stack was given up; or 0 */
-    uint32_t cut_count;      /* trace entries up to that frame */
+    struct bl__act *beside;  /* next older one that the walk will come to */
     uintptr_t callee_cfa;    /* ACT_CALL: CFA of the called thunk */
-    uintptr_t thunk, callee; /* ACT_CALL: the thunk and the deferred function */
-    const struct bl__ctx *ctx; /* ACT_CALL: where its walk stands: frame cfa */
+    const struct bl__record *record; /* ACT_CALL: the deferred call */
+    const struct bl__ctx *ctx; /* ACT_CALL: frame cfa, where its walk stands */
     bl_panic_info info;
     void *heap_text;         /* a message too long for `text`; NULL: none */
     size_t heap_size;
@@ -93,6 +96,8 @@ struct bl__calls {
     struct bl__calls *outer;
     struct bl__record *top;  /* NULL: all have run */
     struct bl__frame *frame; /* in the body's own frame */
+    struct bl__record *running; /* the one under way; NULL: none */
+    void *unused;
     uintptr_t cfa;           /* of the body's frame */
 };
 
@@ -173,8 +178,21 @@ void bl__calls_close(struct bl__g *g, struct bl__calls *node);
  * skipped their deferred calls. */
 void bl__calls_check(struct bl__g *g, uintptr_t cfa);
 
+/* Ends the process: the deferred calls of node will never be made. */
+void bl__skipped(const struct bl__calls *node) BL__NORETURN;
+
 /* Frees the arena. */
 void bl__calls_free(struct bl__g *g);
+
+/* Where on the stack a newer walk comes to a: the CFA of the frame whose landing
+ * pad is running, or of the deferred call under way; 0 if neither. */
+static inline uintptr_t
+bl__act_mark(const struct bl__act *a)
+{
+    return a->mode == BL__ACT_CALL ? a->callee_cfa
+           : a->mode == BL__ACT_PAD ? a->cfa
+                                    : 0;
+}
 
 /* --- engine (engine.c) --------------------------------------------------- */
 
@@ -215,7 +233,7 @@ void bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ct
 
 /* The same with the frames that a walk has noted. */
 void bl__fatal_trace(const char *what, const char *detail,
-                     const struct bl__trace *trace, bool exact) BL__NORETURN;
+                     const struct bl__trace *trace) BL__NORETURN;
 
 /* Whether the calling thread is already reporting. */
 bool bl__is_reporting(void);
@@ -245,8 +263,9 @@ const char *bl__symbol_name(uintptr_t pc, uintptr_t *offset);
  * users' code. */
 bool bl__is_machinery(const char *name);
 
-/* The file that has the code at pc.  Returns NULL if not known. */
-const char *bl__module_name(uintptr_t pc);
+/* The file that has the code at pc, and in *base unless NULL where it is loaded.
+ * Returns NULL if not known. */
+const char *bl__module_name(uintptr_t pc, uintptr_t *base);
 
 /* --- the log (log.c) ----------------------------------------------------- */
 

@@ -53,10 +53,7 @@ put_act(struct bl__text *t, const struct bl__act *a)
     bl__put_int(t, depth);
     if (a->kind == BL__ACT_PANIC) {
         bl__put(t, " (");
-        if (a->info.kind == BL_PANIC_ERROR)
-            bl__put(t, a->info.text); /* its own text function may do anything */
-        else
-            bl__put_info(t, &a->info);
+        bl__put_info(t, &a->info);
         bl__put(t, ")");
     }
     bl__put(t, ": ");

@@ -178,7 +178,7 @@ put_frame(struct frames *f, const char *name, const char *suffix,
           const struct bl__line *line)
 {
     struct bl__text *t = f->t;
-    const char *module = line->file ? NULL : bl__module_name(f->pc);
+    const char *module = line->file ? NULL : bl__module_name(f->pc, NULL);
 
     put_name(t, name);
     bl__put(t, suffix);
@@ -231,6 +231,26 @@ on_line(void *arg, const struct bl__line *line)
     }
 }
 
+/* A frame without a name: the module and the offset in it, for addr2line.  Those
+ * of the C library are its start-up code, below main: hidden as is_root's. */
+static void
+put_nameless(struct frames *f)
+{
+    uintptr_t base = 0;
+    const char *module = bl__module_name(f->pc, &base);
+    const char *name = module ? strrchr(module, '/') : NULL;
+
+    if (name && has_prefix(name, "/libc.so") && bl__traceback < BL__TRACEBACK_SYSTEM)
+        return;
+    f->in_panic = false;
+    f->any = true;
+    bl__put(f->t, "?(...)\n\t");
+    bl__put(f->t, module ? module : "?");
+    bl__put(f->t, " +");
+    bl__put_hex(f->t, f->pc - base);
+    bl__put(f->t, "\n");
+}
+
 /* What is not known to libbacktrace by line is printed by symbol. */
 static void
 put_pc(struct frames *f, uintptr_t at)
@@ -250,7 +270,7 @@ put_pc(struct frames *f, uintptr_t at)
     if (line.function)
         on_line(&p, &line);
     else
-        put_frame(f, "?", "", &line);
+        put_nameless(f);
 }
 
 static void
@@ -262,20 +282,24 @@ put_elided(struct bl__text *t, uint32_t n)
 }
 
 static void
-put_trace(struct frames *f, const struct bl__trace *trace, bool exact)
+put_trace(struct frames *f, const struct bl__trace *trace)
 {
     uint32_t n = trace->count, i;
 
     for (i = 0; i < n && i < BL__TRACE_HALF; i++)
-        put_pc(f, trace->first[i] - !(exact && i == 0));
+        put_pc(f, trace->first[i] - 1);
     if (n > 2 * BL__TRACE_HALF) {
         put_elided(f->t, n - 2 * BL__TRACE_HALF);
         i = n - BL__TRACE_HALF;
     }
     for (; i < n; i++)
-        put_pc(f, trace->last[i % BL__TRACE_RING] - 1);
+        if (trace->last[i % BL__TRACE_RING])
+            put_pc(f, trace->last[i % BL__TRACE_RING] - 1);
 }
 
+/* Notes the frames from `from` on.  Where an activation is running deferred code
+ * the frames it came from are in its own trace, as in the engine's note_older and
+ * join_older. */
 static void
 trace_from(struct bl__trace *trace, const struct bl__ctx *from)
 {
@@ -286,13 +310,17 @@ trace_from(struct bl__trace *trace, const struct bl__ctx *from)
 
     trace->count = 0;
     do {
-        bl__trace_add(trace, BL__CTX_PC(&ctx));
+        bl__trace_add(trace, bl__ctx_at(&ctx) + 1);
         if (!bl__step(&ctx, &rule))
             break;
-        if (!a || a->cut != BL__CTX_SP(&ctx)) /* as in the engine's note_older */
+        if (!a || bl__act_mark(a) != BL__CTX_SP(&ctx))
             continue;
-        trace->count -= a->mode == BL__ACT_CALL;
-        bl__trace_append(trace, &a->trace, a->cut_count);
+        if (a->kind != BL__ACT_RETURN)
+            bl__trace_append(trace, &a->trace,
+                             a->trace.count - (a->mode == BL__ACT_CALL));
+        if (a->mode == BL__ACT_CALL)
+            ctx = *a->ctx;
+        a = a->link;
     } while (BL__CTX_PC(&ctx) != 0);
 }
 
@@ -303,7 +331,7 @@ bl__put_stack(struct bl__text *t, const struct bl__ctx *from)
     struct frames f = {.t = t};
 
     trace_from(&trace, from);
-    put_trace(&f, &trace, from->exact);
+    put_trace(&f, &trace);
 }
 
 static void
@@ -335,19 +363,29 @@ bl_stack(char *buf, size_t size)
 static _Thread_local bool is_printing_value
     __attribute__((tls_model("initial-exec")));
 
+/* The next older activation that is reported: one that returns after a recovery
+ * is not. */
+static struct bl__act *
+older_reported(const struct bl__act *a)
+{
+    struct bl__act *x = a->link;
+
+    while (x && x->kind == BL__ACT_RETURN)
+        x = x->link;
+    return x;
+}
+
+/* As Go's printpanics: oldest first. */
 static void
 put_panics(struct bl__text *t, const struct bl__act *a)
 {
-    if (a->kind == BL__ACT_RETURN) {
-        if (a->link)
-            put_panics(t, a->link);
-        return;
-    }
-    if (a->link) {
-        put_panics(t, a->link);
-        if (a->link->repanicked && a->link->kind == BL__ACT_PANIC)
+    const struct bl__act *older = older_reported(a);
+
+    if (older) {
+        put_panics(t, older);
+        if (older->repanicked && older->kind == BL__ACT_PANIC)
             return;
-        if (a->link->kind == BL__ACT_PANIC)
+        if (older->kind == BL__ACT_PANIC)
             bl__put(t, "\t");
     }
     if (a->kind == BL__ACT_GOEXIT)
@@ -362,6 +400,15 @@ put_panics(struct bl__text *t, const struct bl__act *a)
     else if (a->recovered)
         bl__put(t, " [recovered]");
     bl__put(t, "\n");
+}
+
+/* The newest panic of a chain that is a fault's, be it raised again. */
+static const struct bl__act *
+newest_fault(const struct bl__act *a)
+{
+    while (a && !(a->kind == BL__ACT_PANIC && a->info.kind == BL_PANIC_FAULT))
+        a = older_reported(a);
+    return a;
 }
 
 static const char *
@@ -408,21 +455,23 @@ put_registers(struct bl__text *t, const struct bl__ctx *ctx)
 static void
 mark_repanics(struct bl__act *a)
 {
-    for (; a && a->link; a = a->link)
-        if (a->kind == BL__ACT_PANIC && a->link->kind == BL__ACT_PANIC &&
-            bl__info_same(&a->info, &a->link->info))
-            a->link->repanicked = true;
+    struct bl__act *older;
+
+    for (; a && (older = older_reported(a)); a = older)
+        if (a->kind == BL__ACT_PANIC && older->kind == BL__ACT_PANIC &&
+            bl__info_same(&a->info, &older->info))
+            older->repanicked = true;
 }
 
 /* The text of an error whose own function panics.  Go's words. */
 static BL__NORETURN void
-panicked_while_printing(const bl_panic_info *info)
+bl__panicked_while_printing(const bl_panic_info *info)
 {
     char buf[600];
     struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
 
     bl__put(&t, "panic while printing panic value: ");
-    if (info->kind == BL_PANIC_TEXT) {
+    if (info->kind != BL_PANIC_ERROR && info->kind != BL_PANIC_VALUE) {
         bl__put(&t, info->text);
     } else {
         bl__put(&t, "type ");
@@ -435,29 +484,27 @@ panicked_while_printing(const bl_panic_info *info)
 void
 bl__report_panic(struct bl__g *g)
 {
-    char buf[2048], panics[16384];
+    char buf[2048];
     struct bl__text t = BL__TEXT_TO(2, buf);
-    struct bl__text p = BL__TEXT_INTO(panics, sizeof panics);
     struct frames f = {.t = &t};
+    const struct bl__act *fault = newest_fault(g->act);
 
     if (is_printing_value)
-        panicked_while_printing(&g->act->info);
+        bl__panicked_while_printing(&g->act->info);
     is_printing_value = true;
     g->busy = false;
     bl__make_texts(g->act);
     mark_repanics(g->act);
-    put_panics(&p, g->act);
-    bl__text_flush(&p);
     is_printing_value = false;
     begin();
-    bl__put(&t, panics);
-    if (g->act->is_fault)
-        put_signal(&t, &g->act->info);
+    put_panics(&t, g->act);
+    if (fault)
+        put_signal(&t, &fault->info);
     bl__text_flush(&t);
     if (bl__traceback != BL__TRACEBACK_NONE) {
         bl__put(&t, "\n");
         put_header(&t, g);
-        put_trace(&f, &g->act->trace, g->act->is_fault);
+        put_trace(&f, &g->act->trace);
         if (g->act->is_fault) {
             bl__put(&t, "\n");
             put_registers(&t, &g->fault_ctx);
@@ -481,7 +528,7 @@ newest_panic(const struct bl__g *g)
 
 static BL__NORETURN void
 report_fatal(const char *what, const char *detail, const struct bl__trace *trace,
-             bool exact, const struct bl__ctx *registers)
+             const struct bl__ctx *registers)
 {
     struct bl__g *g = bl__self_or_null();
     const struct bl__act *a = newest_panic(g);
@@ -501,11 +548,13 @@ report_fatal(const char *what, const char *detail, const struct bl__trace *trace
         bl__put(&t, detail);
     }
     bl__put(&t, "\n");
+    if (newest_fault(a))
+        put_signal(&t, &newest_fault(a)->info);
     bl__text_flush(&t);
     if (bl__traceback != BL__TRACEBACK_NONE) {
         bl__put(&t, "\n");
         put_header(&t, g);
-        put_trace(&f, trace, exact);
+        put_trace(&f, trace);
         if (registers) {
             bl__put(&t, "\n");
             put_registers(&t, registers);
@@ -516,10 +565,9 @@ report_fatal(const char *what, const char *detail, const struct bl__trace *trace
 }
 
 void
-bl__fatal_trace(const char *what, const char *detail, const struct bl__trace *trace,
-                bool exact)
+bl__fatal_trace(const char *what, const char *detail, const struct bl__trace *trace)
 {
-    report_fatal(what, detail, trace, exact, NULL);
+    report_fatal(what, detail, trace, NULL);
 }
 
 void
@@ -531,7 +579,7 @@ bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
     if (!ctx)
         bl__here(&here);
     trace_from(&trace, ctx ? ctx : &here);
-    report_fatal(what, detail, &trace, ctx && ctx->exact, ctx);
+    report_fatal(what, detail, &trace, ctx);
 }
 
 void

@@ -72,15 +72,21 @@ bl__symbol_name(uintptr_t pc, uintptr_t *offset)
 bool
 bl__is_machinery(const char *name)
 {
-    return strncmp(name, "bl_", 3) == 0 || strncmp(name, "_Unwind_", 8) == 0;
+    /* the last: what clang makes of a thunk */
+    return strncmp(name, "bl_", 3) == 0 || strncmp(name, "_Unwind_", 8) == 0 ||
+           (strncmp(name, "__", 2) == 0 && strstr(name, "_block_invoke"));
 }
 
 const char *
-bl__module_name(uintptr_t pc)
+bl__module_name(uintptr_t pc, uintptr_t *base)
 {
     Dl_info info;
 
-    return dladdr((void *)pc, &info) ? info.dli_fname : NULL;
+    if (!dladdr((void *)pc, &info))
+        return NULL;
+    if (base)
+        *base = (uintptr_t)info.dli_fbase;
+    return info.dli_fname;
 }
 
 struct lines {

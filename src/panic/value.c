@@ -95,11 +95,11 @@ bl_panic(const char *format, ...)
 void
 bl_panic_error(const bl_error *err)
 {
+    const char *name = err ? err->kind->name : NULL; /* may fault: nothing begun */
     struct bl__act *a = bl__act_push(bl__self(), BL__ACT_PANIC);
 
     if (err)
-        a->info = (bl_panic_info){
-            .kind = BL_PANIC_ERROR, .text = err->kind->name, .error = err};
+        a->info = (bl_panic_info){.kind = BL_PANIC_ERROR, .text = name, .error = err};
     else
         bl__info_runtime(&a->info, nil_panic);
     bl__raise_here(a, __builtin_return_address(0));
@@ -231,7 +231,8 @@ put_bare(struct bl__text *t, const bl_value *v)
     }
 }
 
-/* As Go's printpanicval and printanycustomtype. */
+/* As Go's printpanicval and printanycustomtype.  An error is printed by address
+ * where its own text function must not run. */
 static void
 put_value(struct bl__text *t, const bl_value *v)
 {
@@ -242,6 +243,9 @@ put_value(struct bl__text *t, const bl_value *v)
         bl__put(t, type_name_of(v));
         bl__put(t, ") ");
         put_bare(t, v);
+    } else if (v->type_name && v->kind == BL_VALUE_COMPLEX) {
+        bl__put(t, v->type_name);
+        put_bare(t, v); /* has parentheses of its own */
     } else if (v->type_name) {
         bl__put(t, v->type_name);
         bl__put(t, "(");
@@ -257,15 +261,15 @@ put_value(struct bl__text *t, const bl_value *v)
 void
 bl__put_info(struct bl__text *t, const bl_panic_info *info)
 {
-    char buf[1024];
+    bl_value v;
 
     switch (info->kind) {
     case BL_PANIC_VALUE:
         put_value(t, &info->value);
         break;
     case BL_PANIC_ERROR:
-        info->error->kind->text(info->error, buf, sizeof buf);
-        bl__put_indented(t, buf);
+        v = bl_pointer(info->error, info->text);
+        put_value(t, &v);
         break;
     case BL_PANIC_TEXT:
     case BL_PANIC_RUNTIME:

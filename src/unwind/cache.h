@@ -151,7 +151,8 @@ bl__skip_plain(struct bl__ctx *ctx, uintptr_t stop,
         cfa = (r->cfa_reg == BL__REG_SP ? sp : ctx->r[r->cfa_reg]) +
               (uintptr_t)(intptr_t)r->cfa_offset;
         atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq || cfa >= stop)
+        if (atomic_load_explicit(&s->seq, memory_order_relaxed) != (seq & ~1U) ||
+            cfa >= stop)
             break;
         note(arg, pc);
         if (pad) {
@@ -183,7 +184,7 @@ bl__step_plain(struct bl__ctx *ctx, uintptr_t cfa)
         return false;
     __builtin_memcpy(saved, r->saved, sizeof saved);
     atomic_thread_fence(memory_order_acquire);
-    if (atomic_load_explicit(&s->seq, memory_order_relaxed) != seq)
+    if (atomic_load_explicit(&s->seq, memory_order_relaxed) != (seq & ~1U))
         return false;
     BL__CTX_PC(ctx) = bl__restore(ctx, cfa, mask, saved);
     BL__CTX_SP(ctx) = cfa;

@@ -233,7 +233,7 @@ compare_fast(const char *where, struct bl__ctx ctx, const struct stack *want)
 
 static struct stack ours, theirs;
 
-__attribute__((noinline, noclone)) void
+__attribute__((noinline)) void
 observe(const char *where)
 {
     ucontext_t context;
@@ -257,14 +257,14 @@ observe(const char *where)
 
 /* --- the frames -------------------------------------------------------------- */
 
-static __attribute__((noinline, noclone)) int
+static __attribute__((noinline)) int
 value(int n)
 {
     __asm__ volatile("" : "+r"(n));
     return n + 1;
 }
 
-static __attribute__((noinline, noclone)) void
+static __attribute__((noinline)) void
 fill(char *p, size_t n, int with)
 {
     memset(p, with, n);
@@ -341,9 +341,10 @@ in_a_thread(void *unused)
 }
 
 /* A fault in the middle of a function: the interrupted pc is exact. */
-static __attribute__((noinline, noipa)) int
+static __attribute__((noinline)) int
 load(volatile int *p)
 {
+    __asm__ volatile("" : "+r"(p)); /* the handler wants it in a register */
     return *p + 1;
 }
 

@@ -12,14 +12,15 @@
 #ifndef BELAY_DETAIL_ARGS_H
 #define BELAY_DETAIL_ARGS_H
 
-/* __VA_OPT__ is newer than the C standards that may be asked for. */
+/* `, ##__VA_ARGS__` is a GNU extension.  It drops the comma under -std=c11 as well
+ * as long as there is a named parameter before it and nothing at all behind. */
 #pragma GCC system_header
 
 #define BL__CAT_(a, b) a##b
 #define BL__CAT(a, b) BL__CAT_(a, b)
 
 /* How many arguments: 0 to 32.  The leading comma operand lets 0 work. */
-#define BL__COUNT(...) BL__COUNT_(0 __VA_OPT__(,) __VA_ARGS__, \
+#define BL__COUNT(first, ...) BL__COUNT_(0, ##__VA_ARGS__, \
     32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, \
     14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define BL__COUNT_( \
@@ -32,8 +33,8 @@
  * qualifiers: the type a by-value parameter would have. */
 #define BL__MEMBER(name, arg) __typeof__((void)0, (arg)) name;
 
-#define BL__MEMBERS(...) \
-    BL__CAT(BL__MEMBERS_, BL__COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define BL__MEMBERS(s, ...) \
+    BL__CAT(BL__MEMBERS_, BL__COUNT(s, ##__VA_ARGS__))(__VA_ARGS__)
 #define BL__MEMBERS_0()
 #define BL__MEMBERS_1(x) BL__MEMBER(a1, x)
 #define BL__MEMBERS_2(x, ...) BL__MEMBER(a2, x) BL__MEMBERS_1(__VA_ARGS__)
@@ -69,7 +70,7 @@
 #define BL__MEMBERS_32(x, ...) BL__MEMBER(a32, x) BL__MEMBERS_31(__VA_ARGS__)
 
 #define BL__FILL(s, ...) \
-    BL__CAT(BL__FILL_, BL__COUNT(__VA_ARGS__))(s __VA_OPT__(,) __VA_ARGS__)
+    BL__CAT(BL__FILL_, BL__COUNT(s, ##__VA_ARGS__))(s, ##__VA_ARGS__)
 #define BL__FILL_0(s)
 #define BL__FILL_1(s, x) s.a1 = (x);
 #define BL__FILL_2(s, x, ...) s.a2 = (x); BL__FILL_1(s, __VA_ARGS__)
@@ -105,7 +106,7 @@
 #define BL__FILL_32(s, x, ...) s.a32 = (x); BL__FILL_31(s, __VA_ARGS__)
 
 #define BL__PASS(s, ...) \
-    BL__CAT(BL__PASS_, BL__COUNT(__VA_ARGS__))(s)
+    BL__CAT(BL__PASS_, BL__COUNT(s, ##__VA_ARGS__))(s)
 #define BL__PASS_0(s)
 #define BL__PASS_1(s) s->a1
 #define BL__PASS_2(s) s->a2, BL__PASS_1(s)

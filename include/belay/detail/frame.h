@@ -11,7 +11,7 @@
  * then tells at compile time where a macro stands:
  *
  *     sizeof *bl__scope    1 + number of defer blocks around it
- *     sizeof *bl__body     2 inside bl_returns or bl_returns_nothing, else 1
+ *     sizeof *bl__body     2 inside bl_returns, 3 inside bl_returns_nothing, else 1
  */
 #ifndef BELAY_DETAIL_FRAME_H
 #define BELAY_DETAIL_FRAME_H
@@ -108,13 +108,13 @@ extern int bl__recovered;
 /* --- returns ------------------------------------------------------------- */
 
 /* Keeps the function from being inlined or copied (its frame has to be its own)
- * and tells the compiler that control may arrive at bl__landed: see
+ * and tells the compiler that control may arrive at bl__only_one_body_in_a_function: see
  * docs/engine.md, "What the compiler must be told".  The operand keeps the
  * static object while there is a function, and no longer. */
 #define BL__GUARD()                                                            \
     __extension__({                                                            \
-        static const void *const bl__pin = &&bl__landed;                       \
-        __asm__ goto("" : : "X"(&bl__pin) : : bl__landed);                     \
+        static const void *const bl__pin = &&bl__only_one_body_in_a_function;  \
+        __asm__ goto("" : : "X"(&bl__pin) : : bl__only_one_body_in_a_function); \
         0;                                                                     \
     })
 
@@ -227,28 +227,28 @@ struct bl__block {
                    "bytes); hand out a larger one through a pointer "          \
                    "parameter, and return its status");                        \
     if (BL__GUARD()) {                                                         \
-    bl__landed:;                                                               \
+    bl__only_one_body_in_a_function:;                                          \
         __typeof__(T) bl__anything;                                            \
         __asm__ volatile("" : "=m"(bl__anything) : : BL__CLOBBERS);            \
         return bl__anything;                                                   \
     } else                                                                     \
         for (__typeof__(T) name = {0};;)                                       \
             for (__typeof__(T) *const bl__result = &name;;(void)bl__result)    \
-                BL__BODY(name, BL__LOADER(T), sizeof(T), &name, return name,   \
+                BL__BODY(2, BL__LOADER(T), sizeof(T), &name, return name,      \
                          bl__guard_left)
 
 #define BL__RETURNS_NOTHING                                                    \
     if (BL__GUARD()) {                                                         \
-    bl__landed:                                                                \
+    bl__only_one_body_in_a_function:                                           \
         __asm__ volatile("" : : : BL__CLOBBERS);                               \
         return;                                                                \
     } else                                                                     \
-        BL__BODY(bl__none, 0, 0, 0, return, bl__guard_left_nothing)
+        BL__BODY(3, 0, 0, 0, return, bl__guard_left_nothing)
 
 /* What both share.  The body's end reaches the middle loop's increment, where
  * the deferred calls run, the result is read and the function returns. */
-#define BL__BODY(name, loader, bytes, value, finish, left)                     \
-    for (char(*bl__body)[2] = 0;; (void)bl__body)                              \
+#define BL__BODY(mark, loader, bytes, value, finish, left)                     \
+    for (char(*bl__body)[mark] = 0;; (void)bl__body)                           \
         for (int bl__recovered = 0;; (void)bl__recovered)                      \
             for (struct bl__frame bl__frame = {0, value, loader, bytes};;      \
                  __extension__({                                               \
@@ -257,7 +257,7 @@ struct bl__block {
                      finish;                                                   \
                  }))                                                           \
                 if (0) {                                                       \
-                bl__leave: __attribute__((unused));                                                  \
+                bl__leave: __attribute__((unused));                            \
                 } else                                                         \
                     for (struct bl__guard bl__guard                            \
                          __attribute__((cleanup(left))) = {1,                  \
@@ -269,7 +269,7 @@ struct bl__block {
                          bl__guard.once; bl__guard.once = 0)
 
 #define BL__NEEDS_BODY(what)                                                   \
-    _Static_assert(sizeof *bl__body == 2,                                      \
+    _Static_assert(sizeof *bl__body > 1,                                       \
                    "belay: " what " stands outside bl_returns and "            \
                    "bl_returns_nothing")
 
@@ -282,7 +282,9 @@ struct bl__block {
 
 #define BL__LEAVE_WITH(...)                                                    \
     do {                                                                       \
-        BL__NEEDS_BODY("bl_leave_with");                                       \
+        _Static_assert(sizeof *bl__body == 2,                                  \
+                       "belay: bl_leave_with needs bl_returns around it: "     \
+                       "there is no result");                                  \
         *bl__result = (__VA_ARGS__);                                           \
         bl__guard.once = 0;                                                    \
         goto bl__leave;                                                        \
@@ -313,7 +315,7 @@ struct bl__block {
                                            __attribute__((unused)))            \
     {                                                                          \
         BL__CAT(bl__block_, n)(0);                                             \
-        if (sizeof *bl__scope == 1 && sizeof *bl__body == 2 &&                 \
+        if (sizeof *bl__scope == 1 && sizeof *bl__body > 1 &&                  \
             bl__recovered) {                                                   \
             bl__recovered = 0;                                                 \
             bl__block_end(BL__CFA());                                          \
@@ -335,18 +337,18 @@ struct bl__block {
         (void)sizeof((f)(__VA_ARGS__), 0);                                     \
         struct bl__args {                                                      \
             __typeof__(&*(f)) callee;                                          \
-            BL__MEMBERS(__VA_ARGS__)                                           \
+            BL__MEMBERS(bl__now, ##__VA_ARGS__)                                \
         };                                                                     \
         _Static_assert(_Alignof(struct bl__args) <= 16,                        \
                        "belay: bl_defer_call: an argument is aligned to more " \
                        "than 16 bytes; hand over a pointer to it");            \
         struct bl__args bl__now;                                               \
         bl__now.callee = (f);                                                  \
-        BL__FILL(bl__now __VA_OPT__(,) __VA_ARGS__)                                       \
+        BL__FILL(bl__now, ##__VA_ARGS__)                                       \
         BL__THUNK_BEGIN(bl__call)                                              \
         {                                                                      \
             struct bl__args *bl__a = bl__p;                                    \
-            bl__a->callee(BL__PASS(bl__a __VA_OPT__(,) __VA_ARGS__));                     \
+            bl__a->callee(BL__PASS(bl__a, ##__VA_ARGS__));                     \
         };                                                                     \
         static const struct bl__site bl__here = {__FILE__, __func__, #f,       \
                                                  __LINE__};                    \
@@ -370,7 +372,7 @@ struct bl__block {
             bl__recover_in_call();                                             \
         }),                                                                    \
         __builtin_choose_expr(                                                 \
-            sizeof *bl__scope == 2 && sizeof *bl__body == 2,                   \
+            sizeof *bl__scope == 2 && sizeof *bl__body > 1,                    \
             __extension__({                                                    \
                 const bl_panic_info *bl__info =                                \
                     bl__recover_in_block(BL__CFA());                           \

@@ -65,46 +65,58 @@ bl__finish(struct bl__g *g, struct bl__act *a)
     bl__call_at_root(bl__end_thread, g);
 }
 
+/* Notes the frames from ctx on, for a report. */
+static void
+note_rest(struct bl__act *a, const struct bl__ctx *from)
+{
+    struct bl__ctx ctx = *from;
+    struct bl__rule rule;
+
+    do {
+        bl__trace_add(&a->trace, bl__ctx_at(&ctx) + 1);
+    } while (bl__step(&ctx, &rule) && BL__CTX_PC(&ctx) != 0);
+}
+
+static void
+put_function(struct bl__text *t, uintptr_t at)
+{
+    uintptr_t offset;
+    const char *name = bl__symbol_name(at, &offset);
+
+    bl__put(t, name ? name : "an unknown function");
+    bl__put(t, ", pc=");
+    bl__put_hex(t, at + 1);
+    bl__text_flush(t);
+}
+
 /* The walk of a can't go through the frame at ctx, for a reason that `what`
  * tells. */
 static BL__NORETURN void
-bl__stuck(struct bl__act *a, const char *what, const struct bl__ctx *at)
+bl__stuck(struct bl__act *a, const char *what, const struct bl__ctx *ctx)
 {
     char buf[256];
     struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
-    struct bl__ctx ctx = *at;
-    struct bl__rule rule;
-    uintptr_t offset;
-    const char *name = bl__symbol_name(bl__ctx_at(at), &offset);
 
     bl__put(&t, "the frame is ");
-    bl__put(&t, name ? name : "of an unknown function");
-    bl__put(&t, ", pc=");
-    bl__put_hex(&t, BL__CTX_PC(at));
-    bl__text_flush(&t);
-    do {
-        bl__trace_add(&a->trace, bl__ctx_at(&ctx) + 1);
-    } while (bl__step(&ctx, &rule));
+    put_function(&t, bl__ctx_at(ctx));
+    note_rest(a, ctx);
     bl__fatal_trace(what, buf, &a->trace);
 }
 
-/* The frame noted last is the handler's; the one after it is the kernel's. */
+/* ctx is in the kernel's frame; the one noted last is the handler's. */
 static BL__NORETURN void
-bl__stuck_in_handler(struct bl__act *a)
+bl__stuck_in_handler(struct bl__act *a, const struct bl__ctx *ctx)
 {
     char buf[256];
     struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
     uint32_t n = a->trace.count;
-    uintptr_t offset, pc = 0;
-    const char *name;
+    uintptr_t entry = n == 0                ? BL__CTX_PC(ctx)
+                      : n <= BL__TRACE_HALF ? a->trace.first[n - 1]
+                                            : a->trace.last[(n - 1) % BL__TRACE_RING];
 
-    if (n > 0)
-        pc = n <= BL__TRACE_HALF ? a->trace.first[n - 1]
-                                 : a->trace.last[(n - 1) % BL__TRACE_RING];
-    name = bl__symbol_name(pc - 1, &offset);
     bl__put(&t, "the handler is ");
-    bl__put(&t, name ? name : "an unknown function");
-    bl__text_flush(&t);
+    put_function(&t, entry - 1);
+    note_rest(a, ctx);
     bl__fatal_trace("a panic can't leave a signal handler", buf, &a->trace);
 }
 
@@ -222,7 +234,7 @@ bl__look_at_flags(struct bl__g *g, struct bl__act *a, const struct bl__ctx *ctx,
     if ((rule->flags & BL__RULE_SIGNAL) &&
         BL__CTX_PC(ctx) - (uintptr_t)bl__fault_entry >=
             (uintptr_t)bl__fault_entry_end - (uintptr_t)bl__fault_entry)
-        bl__stuck_in_handler(a);
+        bl__stuck_in_handler(a, ctx);
     if (rule->flags & BL__RULE_NOEXCEPT)
         bl__stuck(a, "a panic can't leave a C++ function that is noexcept", ctx);
     if ((rule->flags & BL__RULE_UNCOVERED) && ctx->exact)
@@ -253,8 +265,10 @@ join_older(struct bl__act *a, struct bl__ctx *ctx)
 {
     const struct bl__act *older = a->beside;
 
-    if (older->kind != BL__ACT_RETURN) /* its last entry will be noted again */
-        bl__trace_append(&a->trace, &older->trace, older->trace.count - 1);
+    if (older->kind != BL__ACT_RETURN) {
+        bl__trace_append(&a->trace, &older->trace, older->trace.count);
+        a->mode = BL__ACT_PAD; /* the frame has been noted: as after its pad */
+    }
     *ctx = *older->ctx;
     a->beside = older->link;
 }

@@ -36,8 +36,8 @@ void *bl__real_resume(void);
 
 static _Atomic(void *) real;
 
-/* In a static program this is only linked if libgcc's is not there: then no
- * foreign exception can be either. */
+/* In a static program our _Unwind_Resume is only linked if libgcc's is not there:
+ * then no foreign exception can be either. */
 void *
 bl__real_resume(void)
 {
@@ -52,11 +52,6 @@ bl__real_resume(void)
     atomic_store_explicit(&real, p, memory_order_relaxed);
     return p;
 }
-
-/* What clang's block literals point at.  The macros use only their code, but the
- * literal itself names this symbol; a program that has a blocks run-time gets
- * that one. */
-__attribute__((weak, visibility("default"))) void *_NSConcreteGlobalBlock[32];
 
 /* The unwinder's side of the personality routine's contract. */
 struct unwinder {
@@ -94,6 +89,7 @@ find_unwinder(struct unwinder *u, void *caller)
     *(void **)&u->set_ip = dlsym(lib, "_Unwind_SetIP");
     *(void **)&u->get_lsda = dlsym(lib, "_Unwind_GetLanguageSpecificData");
     *(void **)&u->get_start = dlsym(lib, "_Unwind_GetRegionStart");
+    atomic_store_explicit(&real, dlsym(lib, "_Unwind_Resume"), memory_order_relaxed);
 }
 
 /* The CFA of the frame that context stands for. */

@@ -308,18 +308,23 @@ trace_from(struct bl__trace *trace, const struct bl__ctx *from)
     struct bl__g *g = bl__self_or_null();
     const struct bl__act *a = g ? g->act : NULL;
 
+    bool noted = false;
+
     trace->count = 0;
     do {
-        bl__trace_add(trace, bl__ctx_at(&ctx) + 1);
+        if (!noted)
+            bl__trace_add(trace, bl__ctx_at(&ctx) + 1);
+        noted = false;
         if (!bl__step(&ctx, &rule))
             break;
         if (!a || bl__act_mark(a) != BL__CTX_SP(&ctx))
             continue;
         if (a->kind != BL__ACT_RETURN)
-            bl__trace_append(trace, &a->trace,
-                             a->trace.count - (a->mode == BL__ACT_CALL));
-        if (a->mode == BL__ACT_CALL)
+            bl__trace_append(trace, &a->trace, a->trace.count);
+        if (a->mode == BL__ACT_CALL) {
             ctx = *a->ctx;
+            noted = a->kind != BL__ACT_RETURN;
+        }
         a = a->link;
     } while (BL__CTX_PC(&ctx) != 0);
 }

@@ -127,7 +127,8 @@ int f(void)
     bl_leave_with(1); /* HERE */
 }
 END
-    refuses "bl_leave_with where there is no result" "undeclared" "$@" <<'END'
+    refuses "bl_leave_with where there is no result" \
+        "bl_leave_with needs bl_returns: this body has no result" "$@" <<'END'
 void f(void)
 {
     bl_returns_nothing {

@@ -282,9 +282,10 @@ struct bl__block {
 
 #define BL__LEAVE_WITH(...)                                                    \
     do {                                                                       \
-        _Static_assert(sizeof *bl__body == 2,                                  \
-                       "belay: bl_leave_with needs bl_returns around it: "     \
-                       "there is no result");                                  \
+        BL__NEEDS_BODY("bl_leave_with");                                       \
+        _Static_assert(sizeof *bl__body != 3,                                  \
+                       "belay: bl_leave_with needs bl_returns: this body has " \
+                       "no result");                                           \
         *bl__result = (__VA_ARGS__);                                           \
         bl__guard.once = 0;                                                    \
         goto bl__leave;                                                        \

@@ -6,7 +6,9 @@ BUILD ?= build
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 CMAKE_ARGS ?=
+# A run is a program at one of six optimisation levels with one of its inputs.
 N ?= 3000
+INPUTS ?= 4
 
 all: $(BUILD)/build.ninja ## build the library into build/
 	cmake --build $(BUILD)
@@ -25,8 +27,10 @@ check: ## install what is missing, pass the tests
 	$(MAKE) all
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-differential: all ## N=3000 random programs, here and in Go
-	tests/differential/differential.py --lib $(BUILD) --count $(N)
+differential: all ## N=3000 runs of random programs, here and in Go
+	scripts/deps.sh build
+	tests/differential/differential.py --lib $(BUILD) --inputs $(INPUTS) \
+	    --count $$((($(N) + 6 * $(INPUTS) - 1) / (6 * $(INPUTS))))
 
 bench: all ## ratios to Go and to hand-written C; BENCH_JSON=file, BASE=revision
 	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE))

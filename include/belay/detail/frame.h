@@ -108,13 +108,23 @@ extern int bl__recovered;
 /* --- returns ------------------------------------------------------------- */
 
 /* Keeps the function from being inlined or copied (its frame has to be its own)
- * and tells the compiler that control may arrive at bl__only_one_body_in_a_function: see
- * docs/engine.md, "What the compiler must be told".  The operand keeps the
- * static object while there is a function, and no longer. */
+ * and tells the compiler that control may arrive at the label: see
+ * docs/engine.md, "What the compiler must be told".
+ *
+ * A static object that holds a label's address is what forbids copies.  GCC looks
+ * at it early and must be free to drop it then: kept, it may outlive the function,
+ * or be put into another part of the program by LTO, where the label is not.
+ * clang only looks at what is used. */
+#ifdef __clang__
+#define BL__PIN_USE "X"(&bl__pin)
+#else
+#define BL__PIN_USE
+#endif
 #define BL__GUARD()                                                            \
     __extension__({                                                            \
-        static const void *const bl__pin = &&bl__only_one_body_in_a_function;  \
-        __asm__ goto("" : : "X"(&bl__pin) : : bl__only_one_body_in_a_function); \
+        static const void *const bl__pin __attribute__((unused)) =             \
+            &&bl__only_one_body_in_a_function;                                 \
+        __asm__ goto("" : : BL__PIN_USE : : bl__only_one_body_in_a_function);  \
         0;                                                                     \
     })
 

@@ -196,6 +196,11 @@ bl__act_mark(const struct bl__act *a)
 
 /* --- engine (engine.c) --------------------------------------------------- */
 
+/* Frame cfa has been recovered by the newest activation, a, and its deferred code
+ * has ended.  Returns the one that goes on: a itself, now an ACT_RETURN, or a
+ * goexit (Go's rules M8 and M9). */
+struct bl__act *bl__settle(struct bl__g *g, struct bl__act *a, uintptr_t cfa);
+
 /* bl_recover() in a block of frame cfa; g has activations. */
 const bl_panic_info *bl__recover_from_block(struct bl__g *g, uintptr_t cfa);
 
@@ -238,7 +243,14 @@ void bl__fatal_trace(const char *what, const char *detail,
 /* Whether the calling thread is already reporting. */
 bool bl__is_reporting(void);
 
-/* Writes the frames from ctx on, as reports do. */
+/* --- stacks as text (trace.c) -------------------------------------------- */
+
+/* Notes the frames from ctx on, those of activations under way included. */
+void bl__trace_from(struct bl__trace *trace, const struct bl__ctx *ctx);
+
+/* Writes `goroutine N [running]:`, and the frames, as reports do. */
+void bl__put_header(struct bl__text *t, const struct bl__g *g);
+void bl__put_trace(struct bl__text *t, const struct bl__trace *trace);
 void bl__put_stack(struct bl__text *t, const struct bl__ctx *ctx);
 
 /* --- names (symbols.c) --------------------------------------------------- */

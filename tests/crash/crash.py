@@ -137,7 +137,7 @@ def fold_repeated(text):
 
 def normalise(text):
     text = text.replace(SOURCE + "/", "")
-    text = text.replace("tests/crash/tests/crash/", "tests/crash/")  # clang, *.S
+    text = re.sub(r"\S*tests/(?:crash/)?tests/crash/", "tests/crash/", text)  # clang, *.S
     text = re.sub(r"(?m)^\t/\S*/([\w.-]+)-O[02]", r"\t\1", text)  # a program
     text = re.sub(r"(?m)^(panic\(\.\.\.\)\n)\t.*", r"\1\tBelay", text)
     text = re.sub(r"0x[0-9a-f]+", "0x@", text)

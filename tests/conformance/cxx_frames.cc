@@ -264,13 +264,13 @@ void
 M3_exceptions_run_deferred_code_once()
 {
     for (int i = 0; i < 100; i++) {
-        CHECK_STR(catch_text(through_blocks).c_str(), "thrown");
+        CHECK(catch_text(through_blocks) == "thrown");
         CHECK_TRACE("block2 block1");
-        CHECK_STR(catch_text(through_calls).c_str(), "thrown");
+        CHECK(catch_text(through_calls) == "thrown");
         CHECK_TRACE("call2 call1");
-        CHECK_STR(catch_text(through_both).c_str(), "thrown");
+        CHECK(catch_text(through_both) == "thrown");
         CHECK_TRACE("~inner ~outer block2 block1 call2 call1");
-        CHECK_STR(catch_text(through_recovering).c_str(), "thrown");
+        CHECK(catch_text(through_recovering) == "thrown");
         CHECK_TRACE("not_recovered");
     }
     CHECK_EQ(c_recovers(panics), 1);
@@ -299,8 +299,8 @@ through_recovering_call()
 void
 P6_panics_recovered_inside_an_exception()
 {
-    CHECK_STR(catch_text(through_recovering_block).c_str(), "thrown");
-    CHECK_STR(catch_text(through_recovering_call).c_str(), "thrown");
+    CHECK(catch_text(through_recovering_block) == "thrown");
+    CHECK(catch_text(through_recovering_call) == "thrown");
     CHECK_TRACE("recovered recovered");
 }
 
@@ -308,7 +308,7 @@ P6_panics_recovered_inside_an_exception()
 void
 catches_inside()
 {
-    CHECK_STR(catch_text(object_then<throws>).c_str(), "thrown");
+    CHECK(catch_text(object_then<throws>) == "thrown");
 }
 
 void
@@ -349,7 +349,7 @@ P1_panic_out_of_a_handler()
         CHECK_EQ(c_recovers(panics_in_handler), 1);
         CHECK_TRACE("~inner ~outer recovered");
     }
-    CHECK_STR(catch_text(throws).c_str(), "thrown");
+    CHECK(catch_text(throws) == "thrown");
 }
 
 /* G1: goexit runs destructors as well, and `throw;` sends it on. */

@@ -17,6 +17,7 @@ The words:
     -O0 -O2       only at this level
     closed        run without stdin, stdout and stderr
     stripped      strip the program first
+    plain         not under sanitizers: they give every thread a signal stack
     unlike-go     Go prints something else, for a reason: see oracle_test.sh
 
 Before comparing, addresses become 0x@ and numbers of lines @, or the mark that
@@ -172,7 +173,7 @@ class Section:
         return "\n".join([" ".join(["===", self.name] + self.words), self.want])
 
     def applies(self, level, gcc):
-        if "gcc" in self.words and not gcc:
+        if "gcc" in self.words and not gcc or "plain" in self.words and SANITIZE:
             return False
         return level in self.words or not set(LEVELS) & set(self.words)
 

@@ -140,6 +140,7 @@ def normalise(text):
     text = text.replace(SOURCE + "/", "")
     # what UBSan says about the faults that are wanted
     text = re.sub(r"(?m)^\S+\.c:\d+:\d+: runtime error: .*\n", "", text)
+    text = re.sub(r"(?m)^0x\S+: note: pointer points here\n.*\n", "", text)
     text = re.sub(r"\S*tests/(?:crash/)?tests/crash/", "tests/crash/", text)  # clang, *.S
     text = re.sub(r"(?m)^\t/\S*/([\w.-]+)-O[02]", r"\t\1", text)  # a program
     text = re.sub(r"(?m)^(panic\(\.\.\.\)\n)\t.*", r"\1\tBelay", text)

@@ -1416,9 +1416,36 @@ run_calls(void)
     RUN(D17_many_arguments_and_variadics);
 }
 
+#ifndef __clang__
+static NOINLINE int
+left_then_block_panics(bool bare)
+{
+    returns (int, r) {
+        defer { (void)recover(); };
+        defer { panic("late"); };
+        r = 71;
+        if (bare)
+            leave;
+        leave_with(72);
+    }
+}
+
+/* D22, D25: the result is complete when the first block runs, so a panic in a block
+ * does not lose it. */
+static void
+D25_result_survives_a_panic_after_leave(void)
+{
+    CHECK_EQ(left_then_block_panics(true), 71);
+    CHECK_EQ(left_then_block_panics(false), 72);
+}
+#endif
+
 int
 main(void)
 {
+#ifndef __clang__
+    RUN(D25_result_survives_a_panic_after_leave);
+#endif
     freopen("/dev/null", "w", stdout);
     run_calls();
     RUN(D19_deferred_calls_change_the_result);

@@ -255,8 +255,10 @@ struct bl__block {
     } else                                                                     \
         BL__BODY(3, 0, 0, 0, return, bl__guard_left_nothing)
 
-/* What both share.  The body's end reaches the middle loop's increment, where
- * the deferred calls run, the result is read and the function returns. */
+/* What both share.  The body's end, and `leave`, reach the innermost loop's
+ * increment: the blocks have run, and the guard knows that all is well.  A panic
+ * in one of those blocks still finds the guard up.  The loop around it runs the
+ * deferred calls, reads the result and returns. */
 #define BL__BODY(mark, loader, bytes, value, finish, left)                     \
     for (char(*bl__body)[mark] = 0;; (void)bl__body)                           \
         for (int bl__recovered = 0;; (void)bl__recovered)                      \
@@ -266,17 +268,17 @@ struct bl__block {
                          bl__run(bl__frame.calls);                             \
                      finish;                                                   \
                  }))                                                           \
-                if (0) {                                                       \
-                bl__leave: __attribute__((unused));                            \
-                } else                                                         \
-                    for (struct bl__guard bl__guard                            \
-                         __attribute__((cleanup(left))) = {1,                  \
-                                                           bl__frame.result,   \
-                                                           bytes,              \
-                                                           bl__frame.load,     \
-                                                           &bl__frame,         \
-                                                           __func__};          \
-                         bl__guard.once; bl__guard.once = 0)
+                for (struct bl__guard bl__guard                                \
+                     __attribute__((cleanup(left))) = {1,                      \
+                                                       bl__frame.result,       \
+                                                       bytes,                  \
+                                                       bl__frame.load,         \
+                                                       &bl__frame,             \
+                                                       __func__};              \
+                     bl__guard.once; bl__guard.once = 0)                       \
+                    if (0) {                                                   \
+                    bl__leave: __attribute__((unused));                        \
+                    } else
 
 #define BL__NEEDS_BODY(what)                                                   \
     _Static_assert(sizeof *bl__body > 1,                                       \
@@ -286,7 +288,6 @@ struct bl__block {
 #define BL__LEAVE()                                                            \
     do {                                                                       \
         BL__NEEDS_BODY("bl_leave");                                            \
-        bl__guard.once = 0;                                                    \
         goto bl__leave;                                                        \
     } while (0)
 
@@ -297,7 +298,6 @@ struct bl__block {
                        "belay: bl_leave_with needs bl_returns: this body has " \
                        "no result");                                           \
         *bl__result = (__VA_ARGS__);                                           \
-        bl__guard.once = 0;                                                    \
         goto bl__leave;                                                        \
     } while (0)
 

@@ -27,7 +27,7 @@ try() { # NAME OPTIONS LIBRARY...
     local name=$1 options=$2
     shift 2
     "$CC" -std=gnu11 -g -Wall -Wextra $options $sanitize -fexceptions \
-        -fnon-call-exceptions -I"$SOURCE/include" -c "$here/cxx_frames.c" \
+        -fnon-call-exceptions -fno-gcse -I"$SOURCE/include" -c "$here/cxx_frames.c" \
         -o "$tmp/c.o"
     "$CXX" -std=c++17 -g -Wall -Wextra $options $sanitize -I"$SOURCE/include" \
         "$here/cxx_frames.cc" "$tmp/c.o" -o "$tmp/$name" "$@" -lpthread

@@ -63,7 +63,7 @@ def is_gcc():
 
 def options(gcc):
     flags = ["-std=gnu11", "-g", "-I" + SOURCE + "/include"]
-    flags += ["-fexceptions", "-fnon-call-exceptions"] if gcc else ["-fblocks"]
+    flags += ["-fexceptions", "-fnon-call-exceptions", "-fno-gcse"] if gcc else ["-fblocks"]
     return flags + (["-fsanitize=" + SANITIZE] if SANITIZE else [])
 
 

@@ -60,7 +60,7 @@ class Compiler:
         source, binary = directory / "batch.c", directory / "batch"
         source.write_text(emit_c.c_file(programs, blocks=not self.is_clang))
         needed = (["-fblocks"] if self.is_clang
-                  else ["-fexceptions", "-fnon-call-exceptions"])
+                  else ["-fexceptions", "-fnon-call-exceptions", "-fno-gcse"])
         options = "-O2 -flto" if level == "-flto" else level
         tool([self.cc, "-std=gnu11", "-w", *options.split(), *needed,
               "-I", self.include, source, "-o", binary, self.library,

@@ -8,8 +8,11 @@
 #ifndef BELAY_BELAY_H
 #define BELAY_BELAY_H
 
+#include <belay/chan.h>
 #include <belay/config.h>
 #include <belay/defer.h>
+#include <belay/go.h>
 #include <belay/panic.h>
+#include <belay/time.h>
 
 #endif

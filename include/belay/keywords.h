@@ -22,7 +22,9 @@
 #error "belay/keywords.h is for C; in C++ use the bl_ names and destructors"
 #endif
 
+#include <belay/chan.h>
 #include <belay/defer.h>
+#include <belay/go.h>
 
 #if defined(__has_include)
 #if __has_include(<stddefer.h>)
@@ -44,5 +46,18 @@
 #define panic_with bl_panic_with
 #define repanic bl_repanic
 #define goexit bl_goexit
+
+#define go bl_go
+#define gosched bl_gosched
+#define chan_of bl_chan_of
+#define chan_make bl_chan_make
+#define chan_close bl_chan_close
+#define chan_free bl_chan_free
+#define chan_len bl_chan_len
+#define chan_cap bl_chan_cap
+#define for_recv bl_for_recv
+#define on_recv bl_on_recv
+#define on_recv_ok bl_on_recv_ok
+#define on_send bl_on_send
 
 #endif

@@ -65,6 +65,20 @@ void bl__land(const struct bl__ctx *ctx, void (*load)(void), const void *value)
 /* Runs fn(arg) as the outermost frame of a stack: unwinders stop there. */
 void bl__call_at_root(void (*fn)(void *), void *arg) __attribute__((noreturn));
 
+/* --- stacks (switch.S, stack.c) ------------------------------------------ */
+
+/* Saves what a callee must keep on this stack, stores the stack pointer in *save,
+ * and continues where `to` was saved.  Returns when somebody switches back. */
+void bl__switch(void **save, void *to);
+
+/* Prepares a stack that ends at high: the first switch to the returned pointer
+ * calls fn(arg), as the outermost frame.  fn does not return. */
+void *bl__stack_begin(void *high, void (*fn)(void *), void *arg);
+void bl__go_entry(void);
+
+/* The registers that bl__switch saved at sp. */
+void bl__ctx_at_rest(struct bl__ctx *ctx, const void *sp);
+
 /* --- signals (context.c) ------------------------------------------------- */
 
 /* Copies the interrupted registers out of a handler's third argument. */

@@ -8,6 +8,7 @@
 #ifndef BELAY_BASE_BASE_H
 #define BELAY_BASE_BASE_H
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,7 +60,11 @@ void bl__text_flush(struct bl__text *t);
 #define BL__OPTIONS(OPTION)                                                   \
     OPTION(faults, 1, 1, "turn SIGSEGV, SIGBUS, SIGFPE and SIGILL into panics") \
     OPTION(help, 0, 1, "print this table and exit")                           \
+    OPTION(madvdontneed, 0, 1, "give stacks back with MADV_DONTNEED, not _FREE") \
     OPTION(paniccheck, 0, 1, "panic where bl_recover() can never work")       \
+    OPTION(schedseed, 0, INT_MAX, "not 0: one thread, every choice from the seed") \
+    OPTION(schedtrace, 0, INT_MAX, "print the scheduler's state every N ms")  \
+    OPTION(stacksize, 0, 1 << 30, "bytes of a goroutine's stack; 0: 256 KiB") \
     OPTION(unwindlog, 0, 1, "print every frame left, defer run and recovery")
 
 #define BL__OPTION_FIELD(name, start, greatest, help) int name;

@@ -123,8 +123,8 @@ bl__os_stack_in_handler(uintptr_t *low, uintptr_t *high)
 }
 
 /* Counts the entries of /proc/self/task without opendir, which allocates. */
-bool
-bl__os_is_single_thread(void)
+int
+bl__os_thread_count(void)
 {
     _Alignas(8) char buf[1024];
     int fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -132,12 +132,18 @@ bl__os_is_single_thread(void)
     long n;
 
     if (fd < 0)
-        return true;
+        return 0;
     while ((n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
         for (long at = 0; at < n; entries++)
             at += *(unsigned short *)(buf + at + 16); /* d_reclen */
     close(fd);
-    return entries <= 3; /* ".", "..", ourselves */
+    return entries > 2 ? entries - 2 : 0; /* "." and ".." */
+}
+
+bool
+bl__os_is_single_thread(void)
+{
+    return bl__os_thread_count() <= 1;
 }
 
 void *

@@ -36,4 +36,60 @@ bool bl__os_is_single_thread(void);
 void *bl__os_sigstack_make(void);
 void bl__os_sigstack_free(void *stack);
 
+/* --- time ---------------------------------------------------------------- */
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t bl__os_now(void);
+
+/* CPU time that a thread has used, in ns; -1 if it has ended. */
+int64_t bl__os_thread_cpu(int tid);
+
+/* --- waiting ------------------------------------------------------------- */
+
+/* Sleeps while *word == value, until woken or, unless until_ns is INT64_MAX, the
+ * monotonic time until_ns has come.  May return early. */
+void bl__os_futex_wait(const void *word, uint32_t value, int64_t until_ns);
+void bl__os_futex_wake(const void *word, int n);
+
+/* Sleeps for about ns. */
+void bl__os_nap(int64_t ns);
+
+/* --- threads and processors ---------------------------------------------- */
+
+/* Starts a thread that runs fn(arg) on a stack of stack_bytes; with no_signals it
+ * blocks all of them.  Returns 0 or a negative errno. */
+int bl__os_thread_start(void (*fn)(void *), void *arg, size_t stack_bytes,
+                        bool no_signals);
+int bl__os_thread_id(void);
+
+/* How many threads the process has; 0 if that can't be read. */
+int bl__os_thread_count(void);
+
+/* CPUs the process may use: its affinity mask and its cgroup's quota, rounded up;
+ * at least 1. */
+int bl__os_cpus(void);
+
+/* Makes bl__os_barrier() possible.  Returns whether it is. */
+bool bl__os_barrier_init(void);
+
+/* A full memory barrier on every CPU that runs a thread of this process. */
+void bl__os_barrier(void);
+
+/* --- address space for stacks -------------------------------------------- */
+
+/* Reserves size bytes, aligned to align, of zeroed memory that is committed when
+ * touched, a page at a time.  NULL when there is none. */
+void *bl__os_reserve(size_t size, size_t align);
+
+/* Makes [p, p + size) fault.  Returns 0 or a negative errno; -ENOMEM is what the
+ * kernel says at its limit of mappings. */
+int bl__os_guard(void *p, size_t size);
+
+/* Whether guards cost no mapping of their own (MADV_GUARD_INSTALL). */
+bool bl__os_guards_are_free(void);
+
+/* Gives the memory of [p, p + size) back; it reads as zero, or as it was if lazily
+ * and the kernel had no need of it. */
+void bl__os_release(void *p, size_t size, bool lazily);
+
 #endif

@@ -69,10 +69,11 @@ more_memory(void)
 struct bl__act *
 bl__act_push(struct bl__g *g, enum bl__act_kind kind)
 {
-    struct bl__act *a = g->free_first;
+    struct bl__room *room = bl__room(g);
+    struct bl__act *a = room->free_first;
 
     if (a)
-        g->free_first = a->link;
+        room->free_first = a->link;
     else
         a = more_memory();
     if (BL__UNLIKELY(a->heap_text != NULL)) {
@@ -107,11 +108,11 @@ bl__act_drop(struct bl__g *g, struct bl__act *a)
         if (newer->beside == a)
             newer->beside = a->link;
     a->link = NULL;
-    if (g->free_first)
-        g->free_last->link = a;
+    if (g->room->free_first)
+        g->room->free_last->link = a;
     else
-        g->free_first = a;
-    g->free_last = a;
+        g->room->free_first = a;
+    g->room->free_last = a;
 }
 
 /* The middle of a long trace is forgotten, but counted. */

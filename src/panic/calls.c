@@ -4,7 +4,8 @@
 /* panic/calls.c - deferred calls: registering them, and a body's normal end.
  *
  * Bodies end in the reverse order of their beginnings, so nodes and records lie
- * in an arena that only ever grows and shrinks at its top.  A record is taken
+ * in an arena that only ever grows and shrinks at its top: the first few in the G
+ * itself, then chunks.  A record is taken
  * off its list before it runs: however control leaves it, it can't run again. */
 #include "os/os.h"
 #include "panic/g.h"
@@ -46,6 +47,15 @@ bl__reserve(struct bl__g *g, size_t size)
     return g->top;
 }
 
+/* Whether p lies in the newest part of the arena. */
+static inline bool
+is_in_newest(const struct bl__g *g, const char *p)
+{
+    if (!g->chunk)
+        return true;
+    return p >= g->chunk->bytes && p < g->chunk->end;
+}
+
 static BL__NOINLINE void
 drop_chunk(struct bl__g *g)
 {
@@ -61,11 +71,10 @@ void
 bl__calls_close(struct bl__g *g, struct bl__calls *node)
 {
     g->calls = node->outer;
-    while (BL__UNLIKELY((char *)node < g->chunk->bytes ||
-                        (char *)node >= g->chunk->end))
+    while (BL__UNLIKELY(!is_in_newest(g, (char *)node)))
         drop_chunk(g);
     g->top = (char *)node;
-    g->end = g->chunk->end;
+    g->end = g->chunk ? g->chunk->end : g->inline_calls + sizeof g->inline_calls;
 }
 
 void
@@ -76,7 +85,8 @@ bl__calls_free(struct bl__g *g)
     if (g->spare)
         bl__os_unmap(g->spare, (size_t)(g->spare->end - (char *)g->spare));
     g->spare = NULL;
-    g->top = g->end = NULL;
+    g->top = g->inline_calls;
+    g->end = g->inline_calls + sizeof g->inline_calls;
     g->calls = NULL;
 }
 

@@ -38,13 +38,15 @@ void __asan_handle_no_return(void) __attribute__((weak));
 /* --- ends ---------------------------------------------------------------- */
 
 static void
-bl__end_thread(void *p)
+bl__end(void *p)
 {
     struct bl__g *g = p;
 
     while (g->act)
         bl__act_drop(g, g->act);
     g->busy = false;
+    if (g->m)
+        bl__hooks.goexit(g);
     if (g->id == 1 && bl__os_is_single_thread())
         bl__fatal_at("no goroutines (main called runtime.Goexit) - deadlock!",
                      NULL, NULL);
@@ -60,8 +62,8 @@ bl__finish(struct bl__g *g, struct bl__act *a)
     BL__CHECK(a->kind != BL__ACT_RETURN);
     if (a->kind == BL__ACT_PANIC)
         bl__report_panic(g);
-    BL__LOG(g, a, "all frames left; the thread ends", 0, NULL);
-    bl__call_at_root(bl__end_thread, g);
+    BL__LOG(g, a, "all frames left; the goroutine ends", 0, NULL);
+    bl__call_at_root(bl__end, g);
 }
 
 /* Notes the frames from ctx on, for a report. */

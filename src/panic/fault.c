@@ -72,13 +72,16 @@ pass_on(int sig, siginfo_t *info, void *context)
 static bool
 is_stack_overflow(const struct bl__g *g, uintptr_t sp, uintptr_t address)
 {
-    enum { NEAR = 64 * 1024, FRAME = 1 << 20 };
+    enum { FRAME = 1 << 20 };
+    const uintptr_t near = g && g->stack_high - g->stack_low < 1 << 18
+                               ? (g->stack_high - g->stack_low) / 4
+                               : 64 * 1024;
 
     if (!g || sp >= g->stack_high || sp + FRAME < g->stack_low)
         return false;
-    if (sp < g->stack_low + NEAR / 8)
+    if (sp < g->stack_low + near / 8)
         return true;
-    return sp < g->stack_low + FRAME && address < g->stack_low + NEAR &&
+    return sp < g->stack_low + FRAME && address < g->stack_low + near &&
            address + FRAME >= g->stack_low;
 }
 
@@ -160,9 +163,9 @@ on_fault(int sig, siginfo_t *info, void *context)
         errno = saved_errno;
         return;
     }
-    g->fault = *info;
-    g->fault_ctx = ctx;
-    bl__ctx_inject_fault(context, &g->fault_ctx);
+    bl__room(g)->fault = *info;
+    g->room->fault_ctx = ctx;
+    bl__ctx_inject_fault(context, &g->room->fault_ctx);
     errno = saved_errno;
 }
 
@@ -176,10 +179,10 @@ bl__fault_raise(struct bl__ctx *ctx)
     a->is_fault = true;
     a->info = (bl_panic_info){
         .kind = BL_PANIC_FAULT,
-        .text = fault_text(&g->fault, ctx),
-        .signal = g->fault.si_signo,
-        .signal_code = g->fault.si_code,
-        .address = (uintptr_t)g->fault.si_addr,
+        .text = fault_text(&g->room->fault, ctx),
+        .signal = g->room->fault.si_signo,
+        .signal_code = g->room->fault.si_code,
+        .address = (uintptr_t)g->room->fault.si_addr,
         .pc = BL__CTX_PC(ctx),
     };
     /* the walk changes its context; *ctx stays, for whoever unwinds through the

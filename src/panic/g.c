@@ -2,6 +2,7 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* panic/g.c - a G for every thread that needs one, and the library's start. */
+#include "base/lock.h"
 #include "os/os.h"
 #include "panic/g.h"
 #include "unwind/unwind.h"
@@ -14,6 +15,7 @@
 static __thread struct bl__g *self __attribute__((tls_model("initial-exec")));
 static pthread_key_t key;
 static bool has_key;
+struct bl__hooks bl__hooks;
 static _Atomic uint64_t last_id = 1; /* main's, whenever it asks */
 
 static BL__NORETURN void
@@ -25,6 +27,90 @@ no_memory(void)
     _exit(2);
 }
 
+uint64_t
+bl__next_ids(uint64_t n)
+{
+    return atomic_fetch_add_explicit(&last_id, n, memory_order_relaxed) + 1;
+}
+
+uint64_t
+bl__next_id(void)
+{
+    return bl__next_ids(1);
+}
+
+/* --- rooms --------------------------------------------------------------- */
+
+static struct bl__lock rooms_lock;
+static struct bl__room *free_rooms; /* protected by rooms_lock */
+
+static void
+furnish(struct bl__room *room)
+{
+    room->free_first = NULL;
+    for (int i = 0; i < BL__ACTS_INLINE; i++) {
+        room->acts[i].link = room->free_first;
+        room->free_first = &room->acts[i];
+    }
+    room->free_last = &room->acts[0];
+}
+
+static BL__NOINLINE struct bl__room *
+make_room(struct bl__g *g)
+{
+    struct bl__room *room;
+
+    bl__lock(&rooms_lock);
+    room = free_rooms;
+    if (room)
+        free_rooms = room->next;
+    bl__unlock(&rooms_lock);
+    if (!room) {
+        room = bl__os_map(sizeof *room);
+        if (!room)
+            no_memory();
+        furnish(room);
+    }
+    g->room = room;
+    return room;
+}
+
+struct bl__room *
+bl__room(struct bl__g *g)
+{
+    return BL__LIKELY(g->room != NULL) ? g->room : make_room(g);
+}
+
+static void
+leave_room(struct bl__g *g)
+{
+    struct bl__room *room = g->room;
+
+    if (!room)
+        return;
+    g->room = NULL;
+    bl__lock(&rooms_lock);
+    room->next = free_rooms;
+    free_rooms = room;
+    bl__unlock(&rooms_lock);
+}
+
+/* --- a G's life ---------------------------------------------------------- */
+
+void
+bl__g_init(struct bl__g *g)
+{
+    g->top = g->inline_calls;
+    g->end = g->inline_calls + sizeof g->inline_calls;
+}
+
+void
+bl__g_free(struct bl__g *g)
+{
+    bl__calls_free(g);
+    leave_room(g);
+}
+
 /* Runs at a thread's end. */
 static void
 detach(void *p)
@@ -32,7 +118,7 @@ detach(void *p)
     struct bl__g *g = p;
 
     self = NULL;
-    bl__calls_free(g);
+    bl__g_free(g);
     bl__os_sigstack_free(g->sigstack);
     bl__os_unmap(g, sizeof *g);
 }
@@ -44,21 +130,23 @@ attach(bool in_handler)
 
     if (!g)
         no_memory();
-    g->id = bl__os_is_main_thread() ? 1 : atomic_fetch_add(&last_id, 1) + 1;
+    bl__g_init(g);
+    g->id = bl__os_is_main_thread() ? 1 : bl__next_id();
     if (in_handler)
         bl__os_stack_in_handler(&g->stack_low, &g->stack_high);
     else
         bl__os_stack(&g->stack_low, &g->stack_high);
     g->sigstack = bl__os_sigstack_make();
-    for (int i = 0; i < BL__ACTS_INLINE; i++) {
-        g->acts[i].link = g->free_first;
-        g->free_first = &g->acts[i];
-    }
-    g->free_last = &g->acts[0];
     self = g;
     if (has_key)
         pthread_setspecific(key, g);
     return g;
+}
+
+BL__NOINLINE void
+bl__set_self(struct bl__g *g)
+{
+    self = g;
 }
 
 BL__NOINLINE struct bl__g *

@@ -3,13 +3,15 @@
 
 /* panic/g.h - the nouns of the panic engine.
  *
- * A G is one line of control: for now a thread, later a goroutine.  It has
+ * A G is one line of control: a goroutine, or a thread that uses Belay.  It has
  *   - activations: one for each panic or goexit under way, and one for each
  *     function that is returning after a recovery, newest first;
  *   - calls: one node for each function body on its stack that has deferred
  *     calls, innermost first, and in each node its records, newest first;
- *   - an arena, where nodes and records lie.
- * Only its own thread touches any of it, so none of it is atomic. */
+ *   - an arena, where nodes and records lie;
+ *   - a room, from its first panic on: what only panics and faults need.
+ * Only what it runs touches any of that, so none of it is atomic.  The last part
+ * of the struct is the scheduler's (sched/sched.h says who may touch what). */
 #ifndef BELAY_PANIC_G_H
 #define BELAY_PANIC_G_H
 
@@ -22,8 +24,9 @@
 enum {
     BL__TRACE_HALF = 50,      /* innermost and outermost frames a report shows */
     BL__TRACE_RING = 64,      /* the next power of two */
+    BL__CALLS_INLINE = 384,   /* bytes of deferred calls that a G itself holds */
     BL__TEXT_INLINE = 480,    /* bytes of message an activation holds itself */
-    BL__ACTS_INLINE = 4,      /* activations every G begins with */
+    BL__ACTS_INLINE = 4,      /* activations a room begins with */
 };
 
 /* Where the frames that a panic has left stood: landing pads overwrite the stack
@@ -107,22 +110,72 @@ struct bl__chunk {
     _Alignas(16) char bytes[];
 };
 
+/* What a G needs once it panics or faults; kept until its end. */
+struct bl__room {
+    struct bl__room *next;    /* in the list of free ones */
+    siginfo_t fault;          /* of the fault being raised */
+    struct bl__ctx fault_ctx; /* registers at the latest fault */
+    struct bl__act *free_first, *free_last; /* oldest freed is reused first */
+    struct bl__act acts[BL__ACTS_INLINE];
+};
+
+struct bl__m;
+struct bl__bubble;
+struct bl__timer;
+
 struct bl__g {
     char *top, *end;          /* free part of the newest chunk */
     struct bl__calls *calls;  /* innermost body with deferred calls */
     struct bl__act *act;      /* newest activation */
-    struct bl__chunk *chunk;  /* newest */
+    struct bl__chunk *chunk;  /* newest; NULL: records lie in the G itself */
     struct bl__chunk *spare;  /* one kept, so that a boundary costs no mmap */
-    struct bl__act *free_first, *free_last; /* oldest freed is reused first */
-    bool busy;                /* the engine runs, not code it called */
+    struct bl__room *room;    /* NULL until the first panic */
     uintptr_t foreign_cfa;    /* frame whose landing pad libgcc entered last */
-    uint64_t id;              /* as reports print it; main's is 1 */
     uintptr_t stack_low, stack_high;
+    uint64_t id;              /* as reports print it; main's is 1 */
+    bool busy;                /* the engine runs, not code it called */
     void *sigstack;           /* mapped by us; NULL: the program's own */
-    siginfo_t fault;          /* of the fault being raised */
-    struct bl__ctx fault_ctx; /* registers at the latest fault */
-    struct bl__act acts[BL__ACTS_INLINE];
+
+    /* --- the scheduler's ------------------------------------------------- */
+    bool is_goroutine;        /* has a stack that belongs to the scheduler */
+    bool is_system;           /* not counted, not listed */
+    uint8_t reason;           /* why it waits: enum bl__reason */
+    uint8_t stack_class;      /* of the stack's size */
+    _Atomic uint32_t status;  /* enum bl__status */
+    struct bl__m *m;          /* runs it; NULL: a plain thread */
+    struct bl__g *next;       /* in a run queue or a list of free ones */
+    void *sp;                 /* registers lie there while it does not run */
+    _Atomic uint32_t claimed; /* somebody wakes it: see sched/park.c */
+    _Atomic uint32_t wake;    /* plain thread: the word it sleeps on */
+    int saved_errno;
+    uint32_t lock_depth;      /* bl_lock_os_thread() calls open */
+    struct bl__m *locked_m;   /* the thread it is bound to */
+    int64_t waiting_since;    /* monotonic ns; 0: not noted */
+    struct bl__bubble *bubble;
+    struct bl__timer *timer;  /* of the sleep or deadline it waits for */
+    void *woken_by;           /* struct bl__waiter that was claimed */
+    const struct bl__site *created_at; /* of the go statement; NULL: none */
+    uintptr_t created_pc;
+    uint64_t created_by;      /* id */
+    const char *name;         /* the user's; NULL: none */
+    void *fiber;              /* a sanitizer's handle */
+    void *fake_stack;         /* AddressSanitizer's, while it does not run */
+    _Alignas(16) char inline_calls[BL__CALLS_INLINE];
 };
+
+/* What the scheduler, a later layer, adds to the engine; each may be NULL. */
+struct bl__hooks {
+    /* All frames of goroutine g have been left by bl_goexit(); no return. */
+    void (*goexit)(struct bl__g *g);
+    /* Writes what a report says behind a stack: who created g. */
+    void (*put_creator)(struct bl__text *t, const struct bl__g *g);
+    /* Stops the other threads, if it can, and writes every other goroutine. */
+    void (*put_others)(struct bl__text *t, const struct bl__g *g);
+    /* What stands in brackets in the header of g's stack. */
+    void (*put_state)(struct bl__text *t, const struct bl__g *g);
+};
+
+extern struct bl__hooks bl__hooks;
 
 /* --- the current G (g.c) ------------------------------------------------- */
 
@@ -130,6 +183,26 @@ struct bl__g {
  * is no memory for it.  Never inlined: a goroutine may wake on another thread,
  * and compilers keep addresses of thread-locals. */
 struct bl__g *bl__self(void);
+
+/* Makes g the calling thread's, for the scheduler's switches. */
+void bl__set_self(struct bl__g *g);
+
+/* g's room, made on first use.  Ends the process when there is no memory.  Safe in
+ * the handler of a fault. */
+struct bl__room *bl__room(struct bl__g *g);
+
+/* Makes a G that lies in fresh memory ready for use; g->stack_low and the rest of
+ * the scheduler's part are the caller's to fill. */
+void bl__g_init(struct bl__g *g);
+
+/* Gives back what g has acquired: chunks, room. */
+void bl__g_free(struct bl__g *g);
+
+/* An id never used before. */
+uint64_t bl__next_id(void);
+
+/* The first of n of them. */
+uint64_t bl__next_ids(uint64_t n);
 
 /* The same in a signal handler: nothing that may allocate is called. */
 struct bl__g *bl__self_in_handler(void);
@@ -240,18 +313,26 @@ void bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ct
 void bl__fatal_trace(const char *what, const char *detail,
                      const struct bl__trace *trace) BL__NORETURN;
 
+/* Prints `fatal error: what` and every goroutine, but no stack of the caller. */
+void bl__fatal_goroutines(const char *what) BL__NORETURN;
+
 /* Whether the calling thread is already reporting. */
 bool bl__is_reporting(void);
 
 /* --- stacks as text (trace.c) -------------------------------------------- */
 
-/* Notes the frames from ctx on, those of activations under way included. */
-void bl__trace_from(struct bl__trace *trace, const struct bl__ctx *ctx);
+/* Notes the frames of g from ctx on, those of activations under way included. */
+void bl__trace_from(struct bl__trace *trace, const struct bl__g *g,
+                    const struct bl__ctx *ctx);
 
 /* Writes `goroutine N [running]:`, and the frames, as reports do. */
 void bl__put_header(struct bl__text *t, const struct bl__g *g);
 void bl__put_trace(struct bl__text *t, const struct bl__trace *trace);
-void bl__put_stack(struct bl__text *t, const struct bl__ctx *ctx);
+void bl__put_stack(struct bl__text *t, const struct bl__g *g,
+                   const struct bl__ctx *ctx);
+/* One frame, as in a stack: `name(...)` and file, line and offset. */
+void bl__put_frame(struct bl__text *t, const char *before, uintptr_t pc,
+                   const char *behind);
 
 /* --- names (symbols.c) --------------------------------------------------- */
 

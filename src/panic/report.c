@@ -233,6 +233,17 @@ bl__panicked_while_printing(const bl_panic_info *info)
     bl__fatal_at(buf, NULL, NULL);
 }
 
+/* Behind g's own stack: who made it, and, if asked for or if g is NULL, the other
+ * goroutines. */
+static void
+put_rest(struct bl__text *t, const struct bl__g *g)
+{
+    if (g && bl__hooks.put_creator)
+        bl__hooks.put_creator(t, g);
+    if ((!g || bl__traceback >= BL__TRACEBACK_ALL) && bl__hooks.put_others)
+        bl__hooks.put_others(t, g);
+}
+
 void
 bl__report_panic(struct bl__g *g)
 {
@@ -256,9 +267,10 @@ bl__report_panic(struct bl__g *g)
         bl__put(&t, "\n");
         bl__put_header(&t, g);
         bl__put_trace(&t, &g->act->trace);
+        put_rest(&t, g);
         if (g->act->is_fault) {
             bl__put(&t, "\n");
-            put_registers(&t, &g->fault_ctx);
+            put_registers(&t, &g->room->fault_ctx);
         }
     }
     bl__text_flush(&t);
@@ -302,9 +314,12 @@ report_fatal(const char *what, const char *detail, const struct bl__trace *trace
         put_signal(&t, &newest_fault(a)->info);
     bl__text_flush(&t);
     if (bl__traceback != BL__TRACEBACK_NONE) {
-        bl__put(&t, "\n");
-        bl__put_header(&t, g);
-        bl__put_trace(&t, trace);
+        bl__put(&t, trace ? "\n" : "");
+        if (trace) {
+            bl__put_header(&t, g);
+            bl__put_trace(&t, trace);
+        }
+        put_rest(&t, trace ? g : NULL);
         if (registers) {
             bl__put(&t, "\n");
             put_registers(&t, registers);
@@ -321,6 +336,12 @@ bl__fatal_trace(const char *what, const char *detail, const struct bl__trace *tr
 }
 
 void
+bl__fatal_goroutines(const char *what)
+{
+    report_fatal(what, NULL, NULL, NULL);
+}
+
+void
 bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
 {
     struct bl__trace trace;
@@ -328,7 +349,7 @@ bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
 
     if (!ctx)
         bl__here(&here);
-    bl__trace_from(&trace, ctx ? ctx : &here);
+    bl__trace_from(&trace, bl__self_or_null(), ctx ? ctx : &here);
     report_fatal(what, detail, &trace, ctx);
 }
 

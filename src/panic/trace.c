@@ -203,15 +203,15 @@ bl__put_trace(struct bl__text *t, const struct bl__trace *trace)
             put_pc(f, trace->last[i % BL__TRACE_RING] - 1);
 }
 
-/* Notes the frames from `from` on.  Where an activation is running deferred code
+/* Notes the frames of g from `from` on.  Where an activation is running deferred code
  * the frames it came from are in its own trace, as in the engine's note_older and
  * join_older. */
 void
-bl__trace_from(struct bl__trace *trace, const struct bl__ctx *from)
+bl__trace_from(struct bl__trace *trace, const struct bl__g *g,
+               const struct bl__ctx *from)
 {
     struct bl__ctx ctx = *from;
     struct bl__rule rule;
-    struct bl__g *g = bl__self_or_null();
     const struct bl__act *a = g ? g->act : NULL;
 
     bool noted = false;
@@ -236,11 +236,11 @@ bl__trace_from(struct bl__trace *trace, const struct bl__ctx *from)
 }
 
 void
-bl__put_stack(struct bl__text *t, const struct bl__ctx *from)
+bl__put_stack(struct bl__text *t, const struct bl__g *g, const struct bl__ctx *from)
 {
     struct bl__trace trace;
 
-    bl__trace_from(&trace, from);
+    bl__trace_from(&trace, g, from);
     bl__put_trace(t, &trace);
 }
 
@@ -249,7 +249,59 @@ bl__put_header(struct bl__text *t, const struct bl__g *g)
 {
     bl__put(t, "goroutine ");
     bl__put_uint(t, g ? g->id : 0);
-    bl__put(t, g && g->id == 1 ? " [running]:\n" : " [running, locked to thread]:\n");
+    bl__put(t, " [");
+    if (g && bl__hooks.put_state)
+        bl__hooks.put_state(t, g);
+    else
+        bl__put(t, g && g->id == 1 ? "running" : "running, locked to thread");
+    bl__put(t, "]:\n");
+}
+
+/* `created by main.f in goroutine 1`: put_frame with words around the name. */
+struct around {
+    struct bl__text *t;
+    const char *before, *behind;
+    uintptr_t pc;
+    bool done;
+};
+
+static void
+on_creator(void *arg, const struct bl__line *line)
+{
+    struct around *c = arg;
+    struct bl__rule rule;
+
+    if (c->done || !line->function || bl__is_machinery(line->function) ||
+        is_block(line->function))
+        return;
+    c->done = true;
+    bl__put(c->t, c->before);
+    put_name(c->t, line->function);
+    bl__put(c->t, c->behind);
+    bl__put(c->t, "\n\t");
+    bl__put(c->t, line->file ? line->file : "?");
+    if (line->file) {
+        bl__put(c->t, ":");
+        bl__put_int(c->t, line->line);
+    }
+    bl__put(c->t, " +");
+    bl__put_hex(c->t, bl__rule_find(c->pc, &rule) ? c->pc - rule.function : 0);
+    bl__put(c->t, "\n");
+}
+
+void
+bl__put_frame(struct bl__text *t, const char *before, uintptr_t pc, const char *behind)
+{
+    struct around c = {t, before, behind, pc, false};
+    struct bl__line line = {NULL, NULL, 0};
+
+    bl__symbols_at(pc, on_creator, &c);
+    if (c.done)
+        return;
+    line.function = bl__symbol_name(pc, &(uintptr_t){0});
+    if (!line.function)
+        line.function = "?";
+    on_creator(&c, &line);
 }
 
 size_t
@@ -257,10 +309,13 @@ bl_stack(char *buf, size_t size)
 {
     struct bl__text t = BL__TEXT_INTO(buf, size);
     struct bl__ctx ctx;
+    struct bl__g *g = bl__self();
 
     bl__here(&ctx);
-    bl__put_header(&t, bl__self());
-    bl__put_stack(&t, &ctx);
+    bl__put_header(&t, g);
+    bl__put_stack(&t, g, &ctx);
+    if (bl__hooks.put_creator)
+        bl__hooks.put_creator(&t, g);
     bl__text_flush(&t);
     return t.length < size ? t.length : size ? size - 1 : 0;
 }

@@ -370,6 +370,32 @@ struct bl__block {
         (void)0;                                                               \
     })
 
+/* --- go ------------------------------------------------------------------ */
+
+#define BL__GO(start, options, f, ...)                                         \
+    __extension__({                                                            \
+        (void)sizeof((f)(__VA_ARGS__), 0);                                     \
+        struct bl__args {                                                      \
+            __typeof__(&*(f)) callee;                                          \
+            BL__MEMBERS(bl__now, ##__VA_ARGS__)                                \
+        };                                                                     \
+        _Static_assert(_Alignof(struct bl__args) <= 16,                        \
+                       "belay: bl_go: an argument is aligned to more than 16 " \
+                       "bytes; hand over a pointer to it");                    \
+        struct bl__args bl__now;                                               \
+        bl__now.callee = (f);                                                  \
+        BL__FILL(bl__now, ##__VA_ARGS__)                                       \
+        BL__THUNK_BEGIN(bl__call)                                              \
+        {                                                                      \
+            struct bl__args *bl__a = bl__p;                                    \
+            bl__a->callee(BL__PASS(bl__a, ##__VA_ARGS__));                     \
+        };                                                                     \
+        static const struct bl__site bl__here = {__FILE__, __func__, #f,       \
+                                                 __LINE__};                    \
+        start(BL__THUNK_END(bl__call), &bl__now, sizeof bl__now,               \
+              (void *)bl__now.callee, &bl__here, options);                     \
+    })
+
 /* --- recover ------------------------------------------------------------- */
 
 /* Outside blocks the static object tells the function from others with the same

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sched/dump.c - what reports say about goroutines: states, creators, all stacks,
+ * deadlocks, the scheduler's state; SIGQUIT. */
+#define _GNU_SOURCE
+#include "sched/sched.h"
+
+#include "os/os.h"
+#include "sched/bubble.h"
+
+#include <belay/go.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const reasons[] = {
+#define BL__REASON_TEXT(name, text, durable) text,
+    BL__REASONS(BL__REASON_TEXT)
+};
+
+/* --- one goroutine ------------------------------------------------------- */
+
+static void
+put_minutes(struct bl__text *t, const struct bl__g *g)
+{
+    int64_t minutes;
+
+    if (g->waiting_since == 0)
+        return;
+    minutes = (bl__os_now() - g->waiting_since) / 60000000000;
+    if (minutes < 1)
+        return;
+    bl__put(t, ", ");
+    bl__put_int(t, minutes);
+    bl__put(t, " minutes");
+}
+
+static void
+put_state(struct bl__text *t, const struct bl__g *g)
+{
+    switch (atomic_load_explicit(&g->status, memory_order_relaxed)) {
+    case BL__G_RUNNABLE:
+        bl__put(t, "runnable");
+        break;
+    case BL__G_WAITING:
+        bl__put(t, reasons[g->reason]);
+        put_minutes(t, g);
+        break;
+    default:
+        bl__put(t, "running");
+        break;
+    }
+    if (g->locked_m || !g->m)
+        if (g->id != 1 && !g->is_goroutine)
+            bl__put(t, ", locked to thread");
+    if (g->locked_m)
+        bl__put(t, ", locked to thread");
+    if (g->bubble) {
+        bl__put(t, ", synctest bubble ");
+        bl__put_uint(t, g->bubble->id);
+    }
+}
+
+static void
+put_creator(struct bl__text *t, const struct bl__g *g)
+{
+    char behind[64];
+    struct bl__text b = BL__TEXT_INTO(behind, sizeof behind);
+
+    if (!g->created_pc)
+        return;
+    bl__put(&b, " in goroutine ");
+    bl__put_uint(&b, g->created_by);
+    bl__text_flush(&b);
+    bl__put_frame(t, "created by ", g->created_pc - 1, behind);
+}
+
+/* The deferred calls that have not run, innermost function first. */
+static void
+put_pending(struct bl__text *t, const struct bl__g *g)
+{
+    for (const struct bl__calls *node = g->calls; node; node = node->outer)
+        for (const struct bl__record *r = node->top; r; r = r->next) {
+            bl__put(t, "pending defer ");
+            bl__put(t, r->site->callee);
+            bl__put(t, "(...) in ");
+            bl__put(t, r->site->function);
+            bl__put(t, "\n\t");
+            bl__put(t, r->site->file);
+            bl__put(t, ":");
+            bl__put_int(t, r->site->line);
+            bl__put(t, "\n");
+        }
+}
+
+/* Only for a goroutine that does not run. */
+static void
+put_at_rest(struct bl__text *t, const struct bl__g *g)
+{
+    struct bl__ctx ctx;
+
+    bl__ctx_at_rest(&ctx, g->sp);
+    bl__put_stack(t, g, &ctx);
+}
+
+static void
+put_goroutine(struct bl__text *t, const struct bl__g *g)
+{
+    uint32_t status = atomic_load_explicit(&g->status, memory_order_acquire);
+
+    bl__put(t, "\n");
+    bl__put_header(t, g);
+    if (status == BL__G_RUNNING || !g->sp)
+        bl__put(t, "\tgoroutine running on other thread; stack unavailable\n");
+    else
+        put_at_rest(t, g);
+    if (status != BL__G_RUNNING)
+        put_pending(t, g);
+    put_creator(t, g);
+}
+
+/* --- all of them --------------------------------------------------------- */
+
+/* main's is not on one of our stacks. */
+static struct bl__g *main_g;
+
+struct listing {
+    struct bl__text *t;
+    const struct bl__g *except;
+    uint64_t only; /* id; 0: all */
+};
+
+static void
+list_one(void *arg, struct bl__g *g)
+{
+    struct listing *l = arg;
+
+    if (g != l->except && !g->is_system && (l->only == 0 || l->only == g->id))
+        put_goroutine(l->t, g);
+}
+
+/* Those that run go on running: the report says so. */
+static void
+put_all(struct listing *l)
+{
+    if (main_g && atomic_load(&main_g->status) != BL__G_NEW)
+        list_one(l, main_g);
+    bl__each_goroutine(list_one, l);
+}
+
+static void
+put_others(struct bl__text *t, const struct bl__g *g)
+{
+    struct listing l = {t, g, 0};
+
+    put_all(&l);
+}
+
+static size_t
+text_length(const struct bl__text *t, size_t size)
+{
+    return t->length < size ? t->length : size ? size - 1 : 0;
+}
+
+size_t
+bl_stack_all(char *buf, size_t size)
+{
+    struct bl__text t = BL__TEXT_INTO(buf, size);
+    struct bl__g *g = bl__self();
+    struct bl__ctx ctx;
+
+    bl__here(&ctx);
+    bl__put_header(&t, g);
+    bl__put_stack(&t, g, &ctx);
+    put_creator(&t, g);
+    put_others(&t, g);
+    bl__text_flush(&t);
+    return text_length(&t, size);
+}
+
+size_t
+bl_stack_of(uint64_t id, char *buf, size_t size)
+{
+    struct bl__text t = BL__TEXT_INTO(buf, size);
+    struct listing l = {&t, NULL, id};
+
+    if (id == bl__self()->id)
+        return bl_stack(buf, size);
+    put_all(&l);
+    bl__text_flush(&t);
+    if (t.length > 0) { /* without the empty line in front */
+        memmove(buf, buf + 1, text_length(&t, size));
+        t.length--;
+    }
+    return text_length(&t, size);
+}
+
+/* --- deadlock ------------------------------------------------------------ */
+
+/* sched.lock held by an M that has gone idle.  Every goroutine waits, nothing in
+ * the process could wake one: threads that are not ours might, so there must be
+ * none that is not itself asleep in Belay. */
+void
+bl__check_deadlock(void)
+{
+    int threads;
+
+    if (atomic_load(&bl__sched.idle) + (bl__sched.seed ? 1 : 0) <
+            atomic_load(&bl__sched.nprocs) ||
+        atomic_load(&bl__sched.detached) > 0 || bl__next_timer() != INT64_MAX ||
+        atomic_load(&bl__sched.queued) > 0 || atomic_load(&bl__sched.waiting_io) > 0)
+        return;
+    threads = bl__os_thread_count() - (bl__sched.base_threads - 1);
+    if (threads != bl__sched.nms + (bl__sched.monitor_started && !bl__sched.seed) +
+                       atomic_load(&bl__sched.parked_threads))
+        return;
+    bl__unlock(&bl__sched.lock);
+    if (main_g && atomic_load(&main_g->status) == BL__G_NEW)
+        bl__fatal_goroutines("no goroutines (main called runtime.Goexit) - deadlock!");
+    bl__fatal_goroutines("all goroutines are asleep - deadlock!");
+}
+
+/* --- SIGQUIT ------------------------------------------------------------- */
+
+/* Go's words: the signal, every goroutine, status 2. */
+static void
+on_quit(int sig)
+{
+    struct bl__ctx ctx;
+    struct bl__g *g = bl__self_or_null();
+    char buf[2048];
+    struct bl__text t = BL__TEXT_TO(2, buf);
+
+    (void)sig;
+    bl__put(&t, "SIGQUIT: quit\n");
+    if (g && !g->is_system) {
+        bl__put(&t, "\n");
+        bl__put_header(&t, g);
+        bl__here(&ctx);
+        bl__put_stack(&t, g, &ctx);
+        put_creator(&t, g);
+    }
+    put_others(&t, g && !g->is_system ? g : NULL);
+    bl__text_flush(&t);
+    _exit(2);
+}
+
+/* --- schedtrace ---------------------------------------------------------- */
+
+static int
+queue_length(const struct bl__p *p)
+{
+    return (int)(atomic_load(&p->tail) - atomic_load(&p->head)) +
+           (atomic_load(&p->run_next) != NULL);
+}
+
+/* As Go's GODEBUG=schedtrace=N. */
+void
+bl__put_schedtrace(struct bl__text *t)
+{
+    int n = atomic_load(&bl__sched.nprocs);
+
+    bl__put(t, "SCHED ");
+    bl__put_int(t, (bl__os_now() - bl__sched.began) / 1000000);
+    bl__put(t, "ms: gomaxprocs=");
+    bl__put_int(t, n);
+    bl__put(t, " idleprocs=");
+    bl__put_int(t, atomic_load(&bl__sched.idle));
+    bl__put(t, " threads=");
+    bl__put_int(t, bl__sched.nms + bl__sched.monitor_started);
+    bl__put(t, " spinningthreads=");
+    bl__put_int(t, atomic_load(&bl__sched.spinning));
+    bl__put(t, " needspinning=0 idlethreads=");
+    bl__put_int(t, atomic_load(&bl__sched.idle_threads));
+    bl__put(t, " runqueue=");
+    bl__put_int(t, (int)atomic_load(&bl__sched.queued));
+    bl__put(t, " [");
+    for (int i = 0; i < n; i++) {
+        bl__put(t, " ");
+        bl__put_int(t, queue_length(bl__sched.ps[i]));
+    }
+    bl__put(t, " ]\n");
+}
+
+/* --- start --------------------------------------------------------------- */
+
+void
+bl__dump_init(void)
+{
+    struct sigaction sa = {.sa_handler = on_quit, .sa_flags = SA_ONSTACK}, old;
+
+    bl__hooks.goexit = bl__goroutine_exits;
+    bl__hooks.put_creator = put_creator;
+    bl__hooks.put_others = put_others;
+    bl__hooks.put_state = put_state;
+    if (bl__os_is_main_thread())
+        main_g = bl__self();
+    if (sigaction(SIGQUIT, NULL, &old) == 0 && old.sa_handler == SIG_DFL &&
+        bl__options.faults)
+        sigaction(SIGQUIT, &sa, NULL);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sched/park.c - the one way to wait.
+ *
+ * Who waits puts a struct bl__waiter, on its own stack, into one or more queues,
+ * and parks; the locks of the queues are released when it is off its stack.  Who
+ * ends the wait takes a waiter out of its queue and readies its goroutine.
+ *
+ * With one queue, taking the waiter out decides who wakes.  With several, or a
+ * deadline, there may be several who would: the goroutine's `claimed` decides.
+ *
+ *   claimed   meaning                    who may change it, to what
+ *   0         nobody wakes g yet         a waker -> 1 (and wakes)
+ *   1         somebody does              g, before its next wait -> 0
+ *
+ * A plain thread waits on a futex instead:
+ *
+ *   wake      0 asleep or about to be    its waker -> 1
+ *             1 woken                    itself -> 0 */
+#include "sched/sched.h"
+
+#include "os/os.h"
+#include "sched/bubble.h"
+
+/* --- queues of waiters: the queue's lock held ---------------------------- */
+
+void
+bl__queue_push(struct bl__queue *q, struct bl__waiter *w)
+{
+    w->queue = q;
+    w->next = NULL;
+    w->prev = q->last;
+    if (q->last)
+        q->last->next = w;
+    else
+        q->first = w;
+    q->last = w;
+}
+
+void
+bl__queue_push_front(struct bl__queue *q, struct bl__waiter *w)
+{
+    w->queue = q;
+    w->prev = NULL;
+    w->next = q->first;
+    if (q->first)
+        q->first->prev = w;
+    else
+        q->last = w;
+    q->first = w;
+}
+
+bool
+bl__queue_remove(struct bl__queue *q, struct bl__waiter *w)
+{
+    if (w->queue != q)
+        return false;
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        q->first = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    else
+        q->last = w->prev;
+    w->queue = NULL;
+    return true;
+}
+
+struct bl__waiter *
+bl__queue_pop(struct bl__queue *q)
+{
+    struct bl__waiter *w;
+
+    while ((w = q->first)) {
+        bl__queue_remove(q, w);
+        if (bl__claim(w))
+            return w;
+    }
+    return NULL;
+}
+
+/* --- parking ------------------------------------------------------------- */
+
+/* Returns false if time ended the wait, and nobody else. */
+static bool
+park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
+{
+    uint32_t no = 0;
+    bool expired = false;
+
+    if (release)
+        release(arg);
+    atomic_fetch_add_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
+    /* acquire: pairs with the release in bl__ready */
+    while (atomic_load_explicit(&g->wake, memory_order_acquire) == 0) {
+        bl__os_futex_wait(&g->wake, 0, until);
+        /* acq_rel: pairs with bl__claim */
+        if (until != INT64_MAX && bl__os_now() >= until &&
+            atomic_compare_exchange_strong_explicit(&g->claimed, &no, 1,
+                                                    memory_order_acq_rel,
+                                                    memory_order_acquire)) {
+            expired = true;
+            break;
+        }
+    }
+    atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
+    atomic_store_explicit(&g->wake, 0, memory_order_relaxed);
+    return !expired;
+}
+
+void
+bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason reason)
+{
+    g->reason = (uint8_t)reason;
+    atomic_store_explicit(&g->status, BL__G_WAITING, memory_order_relaxed);
+    if (BL__UNLIKELY(g->bubble != NULL))
+        bl__bubble_parks(g);
+    if (BL__LIKELY(g->m != NULL))
+        bl__switch_away(g, release, arg);
+    else
+        park_thread(g, release, arg, INT64_MAX);
+    g->reason = BL__WAIT_NONE;
+    g->waiting_since = 0;
+}
+
+static void
+unlock(void *p)
+{
+    bl__unlock(p);
+}
+
+void
+bl__park_unlock(struct bl__g *g, struct bl__lock *l, enum bl__reason reason)
+{
+    bl__park(g, unlock, l, reason);
+}
+
+void
+bl__ready(struct bl__g *g, bool next)
+{
+    if (BL__UNLIKELY(g->bubble != NULL))
+        bl__bubble_readies(g);
+    if (BL__UNLIKELY(g->m == NULL)) {
+        /* release: pairs with the acquire in park_thread */
+        atomic_store_explicit(&g->wake, 1, memory_order_release);
+        bl__os_futex_wake(&g->wake, 1);
+        return;
+    }
+    atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
+    bl__enqueue(g, next);
+}
+
+/* --- with a deadline ----------------------------------------------------- */
+
+static void
+expire(struct bl__timer *t, int64_t now)
+{
+    struct bl__g *g = t->arg;
+    uint32_t no = 0;
+
+    (void)now;
+    /* acq_rel: pairs with bl__claim */
+    if (atomic_compare_exchange_strong_explicit(&g->claimed, &no, 1,
+                                                memory_order_acq_rel,
+                                                memory_order_acquire)) {
+        g->woken_by = t;
+        bl__ready(g, false); /* t is gone */
+    } else {
+        /* release: pairs with the acquire in bl__timer_stop_and_wait */
+        atomic_store_explicit(&t->running, false, memory_order_release);
+    }
+}
+
+/* On the parking goroutine's stack. */
+struct deadline {
+    struct bl__timer timer;
+    int64_t until;
+    void (*release)(void *);
+    void *arg;
+};
+
+/* The timer must not run before g is off its stack.  Once it is started g may run
+ * again, and only waits for what `release` unlocks. */
+static void
+start_and_release(void *p)
+{
+    struct deadline *d = p;
+    void (*release)(void *) = d->release;
+    void *arg = d->arg;
+
+    bl__timer_start(d->timer.arg, &d->timer, d->until);
+    if (release)
+        release(arg);
+}
+
+bool
+bl__park_until(struct bl__g *g, void (*release)(void *), void *arg,
+               enum bl__reason reason, int64_t until)
+{
+    struct deadline d = {{.fn = expire, .arg = g}, until, release, arg};
+
+    if (until == INT64_MAX) {
+        bl__park(g, release, arg, reason);
+        return true;
+    }
+    if (!g->m)
+        return park_thread(g, release, arg, until);
+    g->woken_by = NULL;
+    bl__park(g, start_and_release, &d, reason);
+    if (g->woken_by == &d.timer)
+        return false;
+    bl__timer_stop_and_wait(&d.timer);
+    return true;
+}

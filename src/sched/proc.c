@@ -1,0 +1,905 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sched/proc.c - threads run goroutines.
+ *
+ * A goroutine that parks goes straight to the next one of its P's queue.  When
+ * there is none, or anything else is to be done first (timers, the queue for all),
+ * it goes to g0, the thread's own stack, where the loop of this file looks for
+ * work, steals, and sleeps.  What has to happen once a goroutine is off its stack
+ * (unlock a channel, queue it, free it) is left in m->release, and done by
+ * whoever runs next on the thread.
+ *
+ * Who wakes whom (Go's rule): who queues work wakes an idle P unless a thread is
+ * looking for work already (sched.spinning); the last one that stops looking looks
+ * once more after it has said so.  Work that only fills run_next wakes nobody: its
+ * giver is about to park.  If it does not, the monitor sees to it. */
+#include "sched/sched.h"
+
+#include "os/os.h"
+#include "sched/track.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bl__sched bl__sched;
+bool bl__tracked;
+
+enum {
+    FAIRNESS = 61,          /* every so often the queue for all comes first */
+    STEAL_ROUNDS = 4,
+    G0_STACK = 256 * 1024,
+    DEAD_FIRST_NS = 10000000, /* all idle for so long: is it a deadlock? */
+    DEAD_LAST_NS = 1000000000,
+};
+
+/* --- switching ----------------------------------------------------------- */
+
+static inline void
+run_release(struct bl__m *m)
+{
+    void (*release)(void *) = m->release;
+
+    if (release) {
+        m->release = NULL;
+        release(m->release_arg);
+    }
+}
+
+static inline void
+switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
+{
+    m->g = to;
+    to->m = m;
+    atomic_store_explicit(&to->status, BL__G_RUNNING, memory_order_relaxed);
+    bl__set_self(to);
+    bl__track_switch(from, to, dying);
+    bl__switch(&from->sp, to->sp);
+    bl__track_arrived(from);
+    run_release(from->m);
+}
+
+static void bl__g0_main(void *p);
+
+/* The main thread's g0 gets a stack when it is needed first. */
+static BL__NOINLINE void
+start_g0(struct bl__m *m)
+{
+    char *low = bl__os_reserve(G0_STACK, 4096);
+
+    if (!low)
+        bl__fatal_at("out of memory for the scheduler", NULL, NULL);
+    bl__os_guard(low, 4096);
+    m->g0.stack_low = (uintptr_t)low + 4096;
+    m->g0.stack_high = (uintptr_t)low + G0_STACK;
+    m->g0.sp = bl__stack_begin(low + G0_STACK, bl__g0_main, m);
+    m->has_started = true;
+}
+
+/* What to run next without a look at anything else; NULL: g0 knows. */
+static inline struct bl__g *
+pick(struct bl__m *m, struct bl__g *from)
+{
+    struct bl__p *p = m->p;
+    int64_t next = atomic_load_explicit(&p->timers.next, memory_order_relaxed);
+    uint32_t tick = atomic_load_explicit(&p->tick, memory_order_relaxed);
+    bool is_next;
+    struct bl__g *g;
+
+    if (BL__UNLIKELY(from->locked_m != NULL || bl__sched.seed ||
+                     p->id >= atomic_load_explicit(&bl__sched.nprocs,
+                                                   memory_order_relaxed)))
+        return NULL;
+    if (next != INT64_MAX && next <= bl__os_now())
+        return NULL;
+    if ((tick + 1) % FAIRNESS == 0 &&
+        atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0)
+        return NULL;
+    is_next = atomic_load_explicit(&p->run_next, memory_order_relaxed) != NULL;
+    g = bl__runq_get(p);
+    if (BL__UNLIKELY(g && g->locked_m)) {
+        bl__enqueue_global(g);
+        return NULL;
+    }
+    if (g && !is_next) /* run_next inherits the time slice */
+        atomic_store_explicit(&p->tick, tick + 1, memory_order_relaxed);
+    return g;
+}
+
+void
+bl__switch_away(struct bl__g *g, void (*release)(void *), void *arg)
+{
+    struct bl__m *m = g->m;
+    struct bl__g *next;
+
+    g->saved_errno = errno;
+    m->release = release;
+    m->release_arg = arg;
+    next = pick(m, g);
+    if (!next) {
+        next = &m->g0;
+        if (BL__UNLIKELY(!m->has_started))
+            start_g0(m);
+    }
+    switch_to(m, g, next, false);
+    errno = g->saved_errno;
+}
+
+/* g ends: as bl__switch_away, for good. */
+void
+bl__switch_for_good(struct bl__g *g, void (*release)(void *), void *arg)
+{
+    struct bl__m *m = g->m;
+    struct bl__g *next;
+
+    m->release = release;
+    m->release_arg = arg;
+    next = pick(m, g);
+    if (!next) {
+        next = &m->g0;
+        if (!m->has_started)
+            start_g0(m);
+    }
+    switch_to(m, g, next, true);
+    __builtin_unreachable();
+}
+
+/* What a new goroutine does first. */
+void
+bl__arrive(struct bl__g *g)
+{
+    bl__track_arrived(g);
+    run_release(g->m);
+}
+
+/* --- idle lists: sched.lock held ----------------------------------------- */
+
+struct bl__p *
+bl__idle_p_get(void)
+{
+    struct bl__p *p = bl__sched.idle_ps;
+
+    if (!p)
+        return NULL;
+    bl__sched.idle_ps = p->next;
+    atomic_fetch_sub_explicit(&bl__sched.idle, 1, memory_order_seq_cst);
+    return p;
+}
+
+void
+bl__idle_p_put(struct bl__p *p)
+{
+    atomic_store_explicit(&p->m, NULL, memory_order_relaxed);
+    p->next = bl__sched.idle_ps;
+    bl__sched.idle_ps = p;
+    atomic_fetch_add_explicit(&bl__sched.idle, 1, memory_order_seq_cst);
+}
+
+static void
+own(struct bl__m *m, struct bl__p *p)
+{
+    m->p = p;
+    atomic_store_explicit(&p->m, m, memory_order_relaxed);
+}
+
+static void
+remove_idle(struct bl__m *m)
+{
+    struct bl__m **at = &bl__sched.idle_ms;
+
+    while (*at != m)
+        at = &(*at)->next;
+    *at = m->next;
+    m->is_idle = false;
+    atomic_fetch_sub_explicit(&bl__sched.idle_threads, 1, memory_order_relaxed);
+    if (bl__sched.keeper == m)
+        bl__sched.keeper = NULL;
+}
+
+/* --- threads ------------------------------------------------------------- */
+
+static void
+wake(struct bl__m *m)
+{
+    /* release: pairs with the acquire in wait_for_work: next_p, next_g */
+    atomic_store_explicit(&m->wake, 1, memory_order_release);
+    bl__os_futex_wake(&m->wake, 1);
+}
+
+/* The last one to fall asleep watches for a deadlock. */
+static bool
+is_watcher(void)
+{
+    return atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) ==
+               atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) &&
+           atomic_load_explicit(&bl__sched.detached, memory_order_relaxed) == 0;
+}
+
+/* An idle M has slept until its time: timers may be due.  Returns whether it has
+ * got a P. */
+static bool
+rise(struct bl__m *m, int64_t now)
+{
+    bool risen = false;
+
+    bl__lock(&bl__sched.lock);
+    if (m->is_idle && bl__next_timer() <= now && bl__sched.idle_ps) {
+        remove_idle(m);
+        own(m, bl__idle_p_get());
+        risen = true;
+    } else if (bl__sched.keeper == m) {
+        bl__sched.keeper = NULL;
+    }
+    if (m->is_idle && is_watcher())
+        bl__check_deadlock();
+    bl__unlock(&bl__sched.lock);
+    return risen;
+}
+
+/* Sleeps until it is given a P or has taken one for a timer. */
+static void
+wait_for_work(struct bl__m *m)
+{
+    int64_t patience = DEAD_FIRST_NS, until, timer, now;
+
+    for (;;) {
+        now = bl__os_now();
+        until = is_watcher() ? now + patience : INT64_MAX;
+        bl__lock(&bl__sched.lock);
+        timer = bl__next_timer();
+        if (m->is_idle && timer != INT64_MAX && bl__sched.idle_ps &&
+            (!bl__sched.keeper || bl__sched.keeper == m ||
+             timer < bl__sched.keeper_until)) {
+            bl__sched.keeper = m;
+            bl__sched.keeper_until = timer;
+            until = timer;
+        }
+        bl__unlock(&bl__sched.lock);
+        /* acquire: pairs with the release in wake() */
+        while (atomic_load_explicit(&m->wake, memory_order_acquire) == 0) {
+            bl__os_futex_wait(&m->wake, 0, until);
+            if (until != INT64_MAX && bl__os_now() >= until)
+                break;
+        }
+        if (atomic_load_explicit(&m->wake, memory_order_acquire) == 0) {
+            if (rise(m, bl__os_now()))
+                return;
+            if (patience < DEAD_LAST_NS)
+                patience *= 2;
+            continue;
+        }
+        atomic_store_explicit(&m->wake, 0, memory_order_relaxed);
+        if (m->next_p) {
+            own(m, m->next_p);
+            m->next_p = NULL;
+        }
+        return;
+    }
+}
+
+/* m, which has no P, sleeps until it has one. */
+static void
+stop_m(struct bl__m *m)
+{
+    bl__lock(&bl__sched.lock);
+    m->next = bl__sched.idle_ms;
+    bl__sched.idle_ms = m;
+    m->is_idle = true;
+    atomic_fetch_add_explicit(&bl__sched.idle_threads, 1, memory_order_relaxed);
+    if (bl__sched.seed)
+        bl__check_deadlock();
+    bl__unlock(&bl__sched.lock);
+    wait_for_work(m);
+}
+
+static void
+worker(void *arg)
+{
+    struct bl__m *m = arg;
+
+    m->tid = bl__os_thread_id();
+    m->g0.sigstack = bl__os_sigstack_make();
+    bl__os_stack(&m->g0.stack_low, &m->g0.stack_high);
+    bl__set_self(&m->g0);
+    own(m, m->next_p);
+    m->next_p = NULL;
+    bl__g0_main(m);
+}
+
+static void
+init_m(struct bl__m *m)
+{
+    bl__g_init(&m->g0);
+    m->g0.m = m;
+    m->g0.busy = true;
+    m->g0.is_system = true;
+    m->g = &m->g0;
+    atomic_store_explicit(&m->inside, 1, memory_order_relaxed);
+}
+
+static BL__NORETURN void
+thread_exhaustion(void)
+{
+    char buf[128];
+    struct bl__text t = BL__TEXT_TO(2, buf);
+
+    bl__put(&t, "runtime: program exceeds ");
+    bl__put_int(&t, bl__sched.max_threads);
+    bl__put(&t, "-thread limit\n");
+    bl__text_flush(&t);
+    bl__fatal_at("thread exhaustion", NULL, NULL);
+}
+
+/* A new thread for p.  When the system has none left p waits for one of ours. */
+static void
+make_m(struct bl__p *p, bool spinning)
+{
+    struct bl__m *m = bl__os_map(sizeof *m);
+    int error = m ? 0 : -ENOMEM;
+
+    if (m) {
+        init_m(m);
+        m->next_p = p;
+        m->spinning = spinning;
+        m->has_started = true;
+        bl__lock(&bl__sched.lock);
+        if (bl__sched.nms >= bl__sched.max_threads) {
+            bl__unlock(&bl__sched.lock);
+            thread_exhaustion();
+        }
+        bl__sched.nms++;
+        m->all = bl__sched.all_ms;
+        bl__sched.all_ms = m;
+        atomic_store_explicit(&p->m, m, memory_order_relaxed);
+        bl__unlock(&bl__sched.lock);
+        error = bl__os_thread_start(worker, m, G0_STACK, false);
+    }
+    if (error == 0)
+        return;
+    if (spinning)
+        atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+    bl__lock(&bl__sched.lock);
+    if (m) {
+        struct bl__m **at = &bl__sched.all_ms;
+
+        while (*at != m)
+            at = &(*at)->all;
+        *at = m->all;
+        bl__sched.nms--;
+    }
+    bl__idle_p_put(p);
+    bl__unlock(&bl__sched.lock);
+    if (m)
+        bl__os_unmap(m, sizeof *m);
+}
+
+void
+bl__start_m(struct bl__p *p, bool spinning)
+{
+    struct bl__m *m;
+
+    bl__lock(&bl__sched.lock);
+    m = bl__sched.idle_ms;
+    if (m) {
+        remove_idle(m);
+        m->next_p = p;
+        m->spinning = spinning;
+        atomic_store_explicit(&p->m, m, memory_order_relaxed);
+    }
+    bl__unlock(&bl__sched.lock);
+    if (m)
+        wake(m);
+    else
+        make_m(p, spinning);
+    bl__monitor_notify();
+}
+
+void
+bl__wake_p(void)
+{
+    int none = 0;
+    struct bl__p *p;
+
+    if (atomic_load_explicit(&bl__sched.idle, memory_order_seq_cst) == 0 ||
+        atomic_load_explicit(&bl__sched.spinning, memory_order_seq_cst) != 0 ||
+        !atomic_compare_exchange_strong(&bl__sched.spinning, &none, 1))
+        return;
+    bl__lock(&bl__sched.lock);
+    p = bl__idle_p_get();
+    bl__unlock(&bl__sched.lock);
+    if (p)
+        bl__start_m(p, true);
+    else
+        atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+}
+
+void
+bl__enqueue(struct bl__g *g, bool next)
+{
+    struct bl__g *self = bl__self_or_null();
+    struct bl__m *m = self ? self->m : NULL;
+    struct bl__p *p = m && atomic_load_explicit(&m->inside, memory_order_relaxed)
+                          ? m->p : NULL;
+
+    if (BL__UNLIKELY(!p || bl__sched.seed)) {
+        bl__enqueue_global(g);
+        bl__wake_p();
+        return;
+    }
+    bl__runq_put(p, g, next);
+    if (atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) == 1)
+        return;
+    /* pairs with the last look in find_work(): either it sees g, or we that
+     * nobody looks any more */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) > 0 &&
+        (!next || atomic_load_explicit(&p->head, memory_order_relaxed) !=
+                      atomic_load_explicit(&p->tail, memory_order_relaxed)))
+        bl__wake_p();
+}
+
+/* --- looking for work ---------------------------------------------------- */
+
+static void
+start_spinning(struct bl__m *m)
+{
+    if (!m->spinning) {
+        m->spinning = true;
+        atomic_fetch_add_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+    }
+}
+
+/* m has found work: perhaps there is more, for others. */
+static void
+stop_spinning(struct bl__m *m)
+{
+    if (m->spinning) {
+        m->spinning = false;
+        atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+        bl__wake_p();
+    }
+}
+
+/* run_next of a P whose goroutine is inside Belay will run there in a moment. */
+static bool
+may_take_next(struct bl__p *victim)
+{
+    struct bl__m *m = atomic_load_explicit(&victim->m, memory_order_relaxed);
+
+    if (m && atomic_load_explicit(&m->inside, memory_order_relaxed))
+        return false;
+    for (int i = 0; m && i < 64; i++)
+        bl__cpu_relax();
+    return true;
+}
+
+static struct bl__g *
+steal(struct bl__m *m, bool last)
+{
+    int n = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed);
+    uint32_t start = bl__random(&m->g0, (uint32_t)n);
+    struct bl__g *g;
+
+    for (int i = 0; i < n; i++) {
+        struct bl__p *victim = bl__sched.ps[(start + (uint32_t)i) % (uint32_t)n];
+
+        if (victim == m->p)
+            continue;
+        if (last && atomic_load_explicit(&victim->timers.next, memory_order_relaxed) !=
+                        INT64_MAX &&
+            bl__timers_run(&victim->timers, bl__os_now()) &&
+            (g = bl__runq_get(m->p)))
+            return g;
+        g = bl__runq_steal(m->p, victim, last && may_take_next(victim));
+        if (g)
+            return g;
+    }
+    return NULL;
+}
+
+static struct bl__g *
+steal_rounds(struct bl__m *m)
+{
+    int n = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed);
+    int busy = n - atomic_load_explicit(&bl__sched.idle, memory_order_relaxed);
+    struct bl__g *g;
+
+    if (n == 1 || bl__sched.seed)
+        return NULL;
+    if (!m->spinning &&
+        2 * atomic_load_explicit(&bl__sched.spinning, memory_order_relaxed) >= busy)
+        return NULL;
+    start_spinning(m);
+    for (int i = 0; i < STEAL_ROUNDS; i++)
+        if ((g = steal(m, i == STEAL_ROUNDS - 1)))
+            return g;
+    return NULL;
+}
+
+static struct bl__g *
+get_global(struct bl__p *p, uint32_t most)
+{
+    struct bl__g *g;
+
+    if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) == 0)
+        return NULL;
+    bl__lock(&bl__sched.lock);
+    g = bl__global_get(p, most);
+    bl__unlock(&bl__sched.lock);
+    return g;
+}
+
+/* BELAYMAXPROCS has been lowered: this P is one too many. */
+static void
+retire(struct bl__m *m)
+{
+    struct bl__p *p = m->p;
+    struct bl__g *g;
+
+    bl__timers_move(&p->timers, &bl__sched.ps[0]->timers);
+    while ((g = bl__runq_get(p)))
+        bl__enqueue_global(g);
+    m->p = NULL;
+    atomic_store_explicit(&p->m, NULL, memory_order_relaxed);
+    bl__wake_p();
+}
+
+/* Deterministic mode: nothing can run, so the clock goes on. */
+static bool
+advance_clock(struct bl__p *p)
+{
+    int64_t next = atomic_load_explicit(&p->timers.next, memory_order_relaxed);
+
+    if (next == INT64_MAX)
+        return false;
+    if (next > atomic_load_explicit(&bl__sched.fake_now, memory_order_relaxed))
+        atomic_store_explicit(&bl__sched.fake_now, next, memory_order_relaxed);
+    return bl__timers_run(&p->timers, next);
+}
+
+/* Gives the P up.  Returns whether m must look again, with a P. */
+static bool
+go_idle(struct bl__m *m)
+{
+    bool was_spinning = m->spinning;
+    int n;
+
+    bl__lock(&bl__sched.lock);
+    if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0) {
+        bl__unlock(&bl__sched.lock);
+        return true;
+    }
+    bl__idle_p_put(m->p);
+    m->p = NULL;
+    bl__unlock(&bl__sched.lock);
+    if (!was_spinning)
+        return false;
+    m->spinning = false;
+    /* pairs with the fence in bl__enqueue */
+    atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+    n = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed);
+    for (int i = 0; i < n; i++) {
+        const struct bl__p *p = bl__sched.ps[i];
+
+        if (atomic_load_explicit(&p->head, memory_order_seq_cst) ==
+                atomic_load_explicit(&p->tail, memory_order_seq_cst) &&
+            atomic_load_explicit(&bl__sched.queued, memory_order_seq_cst) == 0)
+            continue;
+        bl__lock(&bl__sched.lock);
+        if (bl__sched.idle_ps)
+            own(m, bl__idle_p_get());
+        bl__unlock(&bl__sched.lock);
+        if (m->p)
+            start_spinning(m);
+        return m->p != NULL;
+    }
+    return false;
+}
+
+/* Something to run for m's P, or NULL. */
+static struct bl__g *
+look_around(struct bl__m *m)
+{
+    struct bl__p *p = m->p;
+    uint32_t tick = atomic_load_explicit(&p->tick, memory_order_relaxed) + 1;
+    int64_t next = atomic_load_explicit(&p->timers.next, memory_order_relaxed);
+    struct bl__g *g;
+
+    atomic_store_explicit(&p->tick, tick, memory_order_relaxed);
+    if (next != INT64_MAX)
+        bl__timers_run(&p->timers, bl__now(NULL));
+    if (tick % FAIRNESS == 0 && (g = get_global(p, 1)))
+        return g;
+    if ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2)))
+        return g;
+    return steal_rounds(m);
+}
+
+/* Blocks until there is something to run, and a P to run it with. */
+static struct bl__g *
+find_work(struct bl__m *m)
+{
+    struct bl__g *g;
+
+    for (;;) {
+        if (!m->p) {
+            if (m->spinning) {
+                m->spinning = false;
+                atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+            }
+            stop_m(m);
+            continue;
+        }
+        if (BL__UNLIKELY(m->p->id >= atomic_load_explicit(&bl__sched.nprocs,
+                                                          memory_order_relaxed))) {
+            retire(m);
+            continue;
+        }
+        if ((g = look_around(m))) {
+            stop_spinning(m);
+            return g;
+        }
+        if (bl__sched.seed && advance_clock(m->p))
+            continue;
+        go_idle(m);
+    }
+}
+
+/* --- goroutines that are bound to a thread ------------------------------- */
+
+/* m's own goroutine does not run: others may have the P meanwhile. */
+static void
+wait_locked(struct bl__m *m)
+{
+    struct bl__p *p = m->p;
+
+    if (p) {
+        m->p = NULL;
+        atomic_fetch_add_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+        bl__start_m(p, true);
+    }
+    while (!m->next_g || !m->p)
+        wait_for_work(m);
+    m->next_g = NULL;
+}
+
+/* g is to run, but on a thread of its own: that gets our P. */
+static void
+hand_over(struct bl__m *m, struct bl__g *g)
+{
+    struct bl__m *to = g->locked_m;
+
+    stop_spinning(m);
+    to->next_g = g;
+    to->next_p = m->p;
+    bl__lock(&bl__sched.lock);
+    atomic_store_explicit(&m->p->m, to, memory_order_relaxed);
+    bl__unlock(&bl__sched.lock);
+    m->p = NULL;
+    wake(to);
+}
+
+/* --- the loop ------------------------------------------------------------ */
+
+static BL__NORETURN void
+bl__g0_main(void *p)
+{
+    struct bl__m *m = p;
+    struct bl__g *g;
+
+    bl__track_arrived(&m->g0);
+    run_release(m);
+    for (;;) {
+        if (m->detached) {
+            m->detached = false;
+            atomic_fetch_sub_explicit(&bl__sched.detached, 1, memory_order_seq_cst);
+        }
+        if (m->locked_g) {
+            wait_locked(m);
+            g = m->locked_g;
+        } else {
+            g = find_work(m);
+            if (g->locked_m) {
+                hand_over(m, g);
+                continue;
+            }
+        }
+        if (BL__UNLIKELY(bl__sched.seed))
+            bl__sched.trace_hash = (bl__sched.trace_hash ^ g->id) * 0x100000001b3;
+        switch_to(m, &m->g0, g, false);
+    }
+}
+
+static void
+release_to_global(void *p)
+{
+    bl__enqueue_global(p);
+    bl__wake_p();
+}
+
+void
+bl__yield(struct bl__g *g)
+{
+    struct bl__m *m = g->m;
+
+    if (!bl__sched.seed && bl__runq_is_empty(m->p) &&
+        atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) == 0 &&
+        atomic_load_explicit(&m->p->timers.next, memory_order_relaxed) == INT64_MAX)
+        return;
+    atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
+    bl__switch_away(g, release_to_global, g);
+}
+
+/* m->attention is set: its P has been taken, or its goroutine has run for long. */
+BL__NOINLINE void
+bl__enter_slow(struct bl__g *g)
+{
+    struct bl__m *m = g->m;
+    bool lost;
+
+    bl__lock(&bl__sched.lock);
+    atomic_store_explicit(&m->attention, 0, memory_order_relaxed);
+    lost = m->p == NULL;
+    if (lost && bl__sched.idle_ps) {
+        own(m, bl__idle_p_get());
+        m->detached = false;
+        atomic_fetch_sub_explicit(&bl__sched.detached, 1, memory_order_seq_cst);
+        bl__unlock(&bl__sched.lock);
+        bl__monitor_notify();
+        return;
+    }
+    bl__unlock(&bl__sched.lock);
+    if (!lost) {
+        bl__yield(g);
+        return;
+    }
+    g->saved_errno = errno;
+    atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
+    m->release = release_to_global;
+    m->release_arg = g;
+    if (!m->has_started)
+        start_g0(m);
+    switch_to(m, g, &m->g0, false);
+    errno = g->saved_errno;
+}
+
+/* --- randomness ---------------------------------------------------------- */
+
+static uint32_t
+next_random(uint64_t *state)
+{
+    /* xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift
+     * generators, scrambled" */
+    uint64_t x = *state;
+
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    *state = x;
+    return (uint32_t)(x * 0x2545f4914f6cdd1d >> 32);
+}
+
+uint32_t
+bl__random(struct bl__g *g, uint32_t n)
+{
+    static _Atomic uint64_t shared = 1;
+    struct bl__p *p = g && g->m ? g->m->p : NULL;
+    uint64_t seed;
+
+    if (bl__sched.seed)
+        return (uint32_t)((uint64_t)next_random(&bl__sched.random) * n >> 32);
+    if (p)
+        return (uint32_t)((uint64_t)next_random(&p->random) * n >> 32);
+    seed = atomic_fetch_add_explicit(&shared, 0x9e3779b97f4a7c15, memory_order_relaxed);
+    next_random(&seed);
+    return (uint32_t)((uint64_t)next_random(&seed) * n >> 32);
+}
+
+/* --- the beginning ------------------------------------------------------- */
+
+static struct bl__m first_m;
+
+static struct bl__p *
+make_p(int id)
+{
+    struct bl__p *p = bl__os_map(sizeof *p);
+
+    if (!p)
+        return NULL;
+    p->id = id;
+    p->timers.next = INT64_MAX;
+    p->random = ((uint64_t)bl__os_now() + (uint64_t)id) * 0x9e3779b97f4a7c15 | 1;
+    return p;
+}
+
+int
+bl__set_nprocs(int n)
+{
+    int old = atomic_load(&bl__sched.nprocs);
+
+    bl__lock(&bl__sched.lock);
+    for (int i = 0; i < n; i++) {
+        struct bl__p *p = bl__sched.ps[i];
+
+        if (!p && !(p = bl__sched.ps[i] = make_p(i))) {
+            n = i > 0 ? i : 1;
+            break;
+        }
+        if (i >= old && !atomic_load_explicit(&p->m, memory_order_relaxed) &&
+            !(i == 0 && old == 0))
+            bl__idle_p_put(p);
+    }
+    /* idle ones that are too many leave the list; busy ones retire */
+    for (struct bl__p **at = &bl__sched.idle_ps; *at;) {
+        if ((*at)->id >= n) {
+            bl__timers_move(&(*at)->timers, &bl__sched.ps[0]->timers);
+            *at = (*at)->next;
+            atomic_fetch_sub_explicit(&bl__sched.idle, 1, memory_order_seq_cst);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    atomic_store(&bl__sched.nprocs, n);
+    bl__unlock(&bl__sched.lock);
+    return old;
+}
+
+static int
+wanted_procs(void)
+{
+    const char *s = getenv("BELAYMAXPROCS");
+    char *end;
+    long n;
+
+    if (!s || !*s)
+        return bl__os_cpus();
+    n = strtol(s, &end, 10);
+    if (*end || n < 1 || n > BL__MAXPROCS) {
+        char buf[256];
+        struct bl__text t = BL__TEXT_TO(2, buf);
+
+        bl__put(&t, "belay: BELAYMAXPROCS: bad value '");
+        bl__put(&t, s);
+        bl__put(&t, "': give a number from 1 to 1024\n");
+        bl__text_flush(&t);
+        _Exit(2);
+    }
+    return (int)n;
+}
+
+/* main's thread becomes the first M and main goroutine 1; other threads come when
+ * there is work for them.  After panic/g.c's start. */
+__attribute__((constructor(102))) static void
+start(void)
+{
+    struct bl__m *m = &first_m;
+    struct bl__g *g;
+    int n = wanted_procs();
+
+    bl__sched.max_threads = BL__MAXTHREADS;
+    bl__sched.began = bl__os_now();
+    bl__sched.seed = (uint64_t)bl__options.schedseed;
+    bl__sched.random = (bl__sched.seed * 0x9e3779b97f4a7c15) | 1;
+    bl__sched.has_barrier = bl__os_barrier_init();
+    bl__sched.fake_now = 1000000000;
+    bl__track_init();
+    bl__dump_init();
+    if (bl__sched.seed)
+        n = 1;
+    bl__set_nprocs(n);
+    init_m(m);
+    m->tid = bl__os_thread_id();
+    bl__sched.all_ms = m;
+    bl__sched.nms = 1;
+    bl__sched.base_threads = bl__os_thread_count();
+    if (!bl__os_is_main_thread())
+        return; /* loaded by another thread: main stays a plain one */
+    g = bl__self();
+    g->m = m;
+    m->g = g;
+    atomic_store(&g->status, BL__G_RUNNING);
+    atomic_store(&m->inside, 0);
+    own(m, bl__sched.ps[0]);
+    atomic_store(&bl__sched.goroutines, 1);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sched/stack.c - memory for goroutines, in three levels.
+ *
+ *   a P's cache      dead goroutines, stacks as they were left; no lock
+ *   central lists    the same, one a size, under that size's lock
+ *   the page heap    slabs of address space, cut into stacks of one size; a bitmap
+ *                    says which are in use
+ *
+ * A stack is a power of two, guard included, aligned to itself:
+ *
+ *     low                                              low + size
+ *     | guard | ... grows down ...  | arguments | struct bl__g |
+ *
+ * The struct lies at the top, so that a parked goroutine touches one page.  It is
+ * overwritten only from its maker on, so a list of dead ones can run through it.
+ * Stacks that have been in a central list for a while lose their pages and go back
+ * to the heap (scavenge, called by the monitor); the guard stays. */
+#include "sched/sched.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CACHE = 64,              /* stacks a P keeps of a size */
+    SLAB_BYTES = 1 << 26,    /* address space asked for at a time, at least */
+    GUARD_BYTES = 1 << 13,
+    SCAVENGE_NS = 1000000000,
+};
+
+struct slab {
+    struct slab *next;
+    char *base;
+    uint32_t count;          /* stacks in it */
+    uint32_t made;           /* those below have a guard */
+    uint32_t used;           /* in use, or dead in a cache or list */
+    uint64_t bits[];         /* which */
+};
+
+/* Protected by lock, one a size. */
+static struct central {
+    struct bl__lock lock;
+    struct slab *slabs, *last; /* oldest first */
+    struct slab *open;       /* where free ones are looked for first */
+    struct bl__g *dead;      /* with their pages */
+    uint32_t ndead;
+    uint32_t low;            /* fewest in `dead` since the last scavenging */
+    uint64_t released;       /* stacks that gave their pages back, ever */
+} central[BL__STACK_CLASSES];
+
+static size_t
+size_of(unsigned class)
+{
+    return (size_t)1 << (BL__STACK_SHIFT + class);
+}
+
+unsigned
+bl__stack_class(size_t bytes)
+{
+    unsigned class = 0;
+
+    while (class < BL__STACK_CLASSES && size_of(class) < bytes)
+        class++;
+    return class;
+}
+
+static struct bl__g *
+g_of(char *low, unsigned class)
+{
+    return (struct bl__g *)((low + size_of(class) - sizeof(struct bl__g)));
+}
+
+_Static_assert(sizeof(struct bl__g) % 64 == 0 || sizeof(struct bl__g) % 16 == 0,
+               "the struct's alignment at a stack's top");
+_Static_assert(sizeof(struct bl__g) <= 1024, "a parked goroutine is one page");
+
+static struct slab *
+make_slab(struct central *c, unsigned class)
+{
+    size_t size = size_of(class);
+    uint32_t count = size >= SLAB_BYTES ? 1 : (uint32_t)(SLAB_BYTES / size);
+    size_t bytes = sizeof(struct slab) + (count + 63) / 64 * 8;
+    struct slab *s = bl__os_map(bytes);
+
+    if (!s)
+        return NULL;
+    s->base = bl__os_reserve(size * count, size > 1 << 21 ? size : 1 << 21);
+    if (!s->base) {
+        bl__os_unmap(s, bytes);
+        return NULL;
+    }
+    s->count = count;
+    if (c->last)
+        c->last->next = s;
+    else
+        c->slabs = s;
+    c->last = s;
+    return s;
+}
+
+/* A stack of s that is not in use. */
+static char *
+take_from(struct slab *s, unsigned class, int *error)
+{
+    uint32_t i = 0;
+    char *low;
+
+    while (s->bits[i / 64] == UINT64_MAX)
+        i += 64;
+    i += (uint32_t)__builtin_ctzll(~s->bits[i / 64]);
+    low = s->base + size_of(class) * i;
+    if (i >= s->made) {
+        *error = bl__os_guard(low, GUARD_BYTES);
+        if (*error)
+            return NULL;
+        s->made = i + 1;
+    }
+    s->bits[i / 64] |= UINT64_C(1) << i % 64;
+    s->used++;
+    return low;
+}
+
+static char *
+take_from_heap(struct central *c, unsigned class, int *error)
+{
+    struct slab *s = c->open;
+
+    if (!s || s->used == s->count)
+        for (s = c->slabs; s && s->used == s->count; s = s->next)
+            ;
+    if (!s)
+        s = make_slab(c, class);
+    if (!s) {
+        *error = -ENOMEM;
+        return NULL;
+    }
+    c->open = s;
+    return take_from(s, class, error);
+}
+
+/* A dead goroutine's, or fresh memory. */
+static struct bl__g *
+take_central(unsigned class, int *error)
+{
+    struct central *c = &central[class];
+    struct bl__g *g;
+    char *low = NULL;
+
+    bl__lock(&c->lock);
+    g = c->dead;
+    if (g) {
+        c->dead = g->next;
+        c->ndead--;
+        if (c->ndead < c->low)
+            c->low = c->ndead;
+    } else {
+        low = take_from_heap(c, class, error);
+    }
+    bl__unlock(&c->lock);
+    if (!low)
+        return g;
+    g = g_of(low, class);
+    memset(g, 0, offsetof(struct bl__g, inline_calls)); /* may have been lazily freed */
+    bl__g_init(g);
+    g->is_goroutine = true;
+    g->stack_class = (uint8_t)class;
+    g->stack_low = (uintptr_t)low + GUARD_BYTES;
+    g->stack_high = (uintptr_t)g;
+    return g;
+}
+
+struct bl__g *
+bl__stack_get(struct bl__p *p, unsigned class, int *error)
+{
+    struct bl__g *g = p ? p->free[class] : NULL;
+
+    if (BL__LIKELY(g != NULL)) {
+        p->free[class] = g->next;
+        p->nfree[class]--;
+        return g;
+    }
+    return take_central(class, error);
+}
+
+static void
+put_central(struct bl__g *first, struct bl__g *last, uint32_t n)
+{
+    struct central *c = &central[first->stack_class];
+
+    bl__lock(&c->lock);
+    last->next = c->dead;
+    c->dead = first;
+    c->ndead += n;
+    bl__unlock(&c->lock);
+}
+
+/* Half of a P's cache is handed on when it is full. */
+static void
+flush(struct bl__p *p, unsigned class)
+{
+    struct bl__g *first = p->free[class], *last = first;
+
+    for (int i = 1; i < CACHE / 2; i++)
+        last = last->next;
+    p->free[class] = last->next;
+    p->nfree[class] -= CACHE / 2;
+    put_central(first, last, CACHE / 2);
+}
+
+void
+bl__stack_put(struct bl__p *p, struct bl__g *g)
+{
+    unsigned class = g->stack_class;
+
+    if (!p) {
+        put_central(g, g, 1);
+        return;
+    }
+    g->next = p->free[class];
+    p->free[class] = g;
+    if (BL__UNLIKELY(++p->nfree[class] >= CACHE))
+        flush(p, class);
+}
+
+/* --- giving back --------------------------------------------------------- */
+
+static struct slab *
+slab_of(struct central *c, const char *low, unsigned class)
+{
+    struct slab *s = c->slabs;
+
+    while ((size_t)(low - s->base) >= size_of(class) * s->count)
+        s = s->next;
+    return s;
+}
+
+static void
+release(struct central *c, struct bl__g *g, unsigned class)
+{
+    char *low = (char *)g->stack_low - GUARD_BYTES;
+    struct slab *s = slab_of(c, low, class);
+    uint32_t i = (uint32_t)((size_t)(low - s->base) / size_of(class));
+
+    bl__os_release(low + GUARD_BYTES, size_of(class) - GUARD_BYTES,
+                   !bl__options.madvdontneed);
+    s->bits[i / 64] &= ~(UINT64_C(1) << i % 64);
+    s->used--;
+    c->released++;
+    c->open = s;
+}
+
+/* What nobody has needed since the last time goes back: half of it, so that a
+ * wave that comes again finds some. */
+static void
+scavenge(struct central *c, unsigned class)
+{
+    uint32_t n;
+
+    bl__lock(&c->lock);
+    n = (c->low + 1) / 2;
+    c->low = c->ndead;
+    for (; n > 0 && c->dead; n--) {
+        struct bl__g *g = c->dead;
+
+        c->dead = g->next;
+        c->ndead--;
+        release(c, g, class);
+        if (n % 64 == 0) { /* others may be waiting */
+            bl__unlock(&c->lock);
+            bl__lock(&c->lock);
+        }
+    }
+    c->low = c->ndead;
+    bl__unlock(&c->lock);
+}
+
+void
+bl__stacks_scavenge(void)
+{
+    static int64_t last;
+    int64_t now = bl__os_now();
+
+    if (now - last < SCAVENGE_NS)
+        return;
+    last = now;
+    for (unsigned class = 0; class < BL__STACK_CLASSES; class++)
+        if (central[class].slabs)
+            scavenge(&central[class], class);
+}
+
+/* --- looking at all of them ---------------------------------------------- */
+
+/* Slabs are never unmapped, and a bit is set before its goroutine is made: what a
+ * bit names can be read at any time.  (A struct whose memory was given back reads
+ * as zero: G_NEW.) */
+void
+bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg)
+{
+    for (unsigned class = 0; class < BL__STACK_CLASSES; class++) {
+        for (struct slab *s = central[class].slabs; s; s = s->next) {
+            for (uint32_t i = 0; i < s->made; i++) {
+                struct bl__g *g = g_of(s->base + size_of(class) * i, class);
+
+                if ((s->bits[i / 64] >> i % 64 & 1) &&
+                    atomic_load_explicit(&g->status, memory_order_acquire) != BL__G_NEW)
+                    each(arg, g);
+            }
+        }
+    }
+}

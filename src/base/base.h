@@ -65,6 +65,7 @@ void bl__text_flush(struct bl__text *t);
     OPTION(schedseed, 0, INT_MAX, "not 0: one thread, every choice from the seed") \
     OPTION(schedtrace, 0, INT_MAX, "print the scheduler's state every N ms")  \
     OPTION(stacksize, 0, 1 << 30, "bytes of a goroutine's stack; 0: 256 KiB") \
+    OPTION(torture, 0, 15, "sum of 1 yield often, 2 steal first, 4 move, 8 wake early") \
     OPTION(unwindlog, 0, 1, "print every frame left, defer run and recovery")
 
 #define BL__OPTION_FIELD(name, start, greatest, help) int name;
@@ -78,6 +79,13 @@ enum bl__traceback {
     BL__TRACEBACK_ALL,
     BL__TRACEBACK_SYSTEM,
     BL__TRACEBACK_CRASH,
+};
+
+enum bl__torture {
+    BL__TORTURE_YIELD = 1,    /* whenever a goroutine comes into Belay */
+    BL__TORTURE_STEAL = 2,    /* a P looks at its own queue last */
+    BL__TORTURE_MOVE = 4,     /* what is readied runs elsewhere, if it can */
+    BL__TORTURE_SPURIOUS = 8, /* threads that sleep wake for nothing */
 };
 
 extern struct bl__options bl__options;

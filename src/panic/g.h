@@ -10,8 +10,8 @@
  *     calls, innermost first, and in each node its records, newest first;
  *   - an arena, where nodes and records lie;
  *   - a room, from its first panic on: what only panics and faults need.
- * Only what it runs touches any of that, so none of it is atomic.  The last part
- * of the struct is the scheduler's (sched/sched.h says who may touch what). */
+ * Only what it runs touches any of that, so none of it is atomic.  The first
+ * part of the struct is the scheduler's (sched/sched.h says who may touch what). */
 #ifndef BELAY_PANIC_G_H
 #define BELAY_PANIC_G_H
 
@@ -121,47 +121,48 @@ struct bl__room {
 
 struct bl__m;
 struct bl__bubble;
-struct bl__timer;
 
+/* The first two cache lines are what parking, waking and running touch. */
 struct bl__g {
-    char *top, *end;          /* free part of the newest chunk */
-    struct bl__calls *calls;  /* innermost body with deferred calls */
-    struct bl__act *act;      /* newest activation */
-    struct bl__chunk *chunk;  /* newest; NULL: records lie in the G itself */
-    struct bl__chunk *spare;  /* one kept, so that a boundary costs no mmap */
-    struct bl__room *room;    /* NULL until the first panic */
-    uintptr_t foreign_cfa;    /* frame whose landing pad libgcc entered last */
-    uintptr_t stack_low, stack_high;
-    uint64_t id;              /* as reports print it; main's is 1 */
-    bool busy;                /* the engine runs, not code it called */
-    void *sigstack;           /* mapped by us; NULL: the program's own */
-
     /* --- the scheduler's ------------------------------------------------- */
-    bool is_goroutine;        /* has a stack that belongs to the scheduler */
-    bool is_system;           /* not counted, not listed */
-    uint8_t reason;           /* why it waits: enum bl__reason */
-    uint8_t stack_class;      /* of the stack's size */
-    _Atomic uint32_t status;  /* enum bl__status */
+    void *sp;                 /* registers lie there while it does not run */
     struct bl__m *m;          /* runs it; NULL: a plain thread */
     struct bl__g *next;       /* in a run queue or a list of free ones */
-    void *sp;                 /* registers lie there while it does not run */
+    _Atomic uint32_t status;  /* enum bl__status */
     _Atomic uint32_t claimed; /* somebody wakes it: see sched/park.c */
-    _Atomic uint32_t wake;    /* plain thread: the word it sleeps on */
-    int saved_errno;
-    uint32_t lock_depth;      /* bl_lock_os_thread() calls open */
+    void *woken_by;           /* the waiter, or timer, that was claimed */
     struct bl__m *locked_m;   /* the thread it is bound to */
-    int64_t waiting_since;    /* monotonic ns; 0: not noted */
     struct bl__bubble *bubble;
-    struct bl__timer *timer;  /* of the sleep or deadline it waits for */
-    void *woken_by;           /* struct bl__waiter that was claimed */
+    int saved_errno;
+    uint8_t reason;           /* why it waits: enum bl__reason */
+    uint8_t stack_class;      /* of the stack's size */
+    bool is_goroutine;        /* has a stack that belongs to the scheduler */
+    bool is_system;           /* not counted, not listed */
+
+    struct bl__act *act;      /* newest activation */
+    struct bl__calls *calls;  /* innermost body with deferred calls */
+    struct bl__room *room;    /* NULL until the first panic */
+    struct bl__chunk *chunk;  /* newest; NULL: records lie in the G itself */
+    struct bl__chunk *spare;  /* one kept, so that a boundary costs no mmap */
+    uintptr_t stack_low, stack_high;
+    uint64_t id;              /* as reports print it; main's is 1 */
+
+    char *top, *end;          /* free part of the newest chunk */
     const struct bl__site *created_at; /* of the go statement; NULL: none */
     uintptr_t created_pc;
     uint64_t created_by;      /* id */
     const char *name;         /* the user's; NULL: none */
+    uintptr_t foreign_cfa;    /* frame whose landing pad libgcc entered last */
+    int64_t waiting_since;    /* monotonic ns; 0: not noted */
+
+    void *sigstack;           /* mapped by us; NULL: the program's own */
     void *fiber;              /* a sanitizer's handle */
     void *fake_stack;         /* AddressSanitizer's, while it does not run */
+    _Atomic uint32_t wake;    /* plain thread: the word it sleeps on */
+    uint32_t lock_depth;      /* bl_lock_os_thread() calls open */
+    bool busy;                /* the engine runs, not code it called */
     _Alignas(16) char inline_calls[BL__CALLS_INLINE];
-};
+} __attribute__((aligned(64)));
 
 /* What the scheduler, a later layer, adds to the engine; each may be NULL. */
 struct bl__hooks {

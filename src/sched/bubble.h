@@ -14,23 +14,28 @@
 #include "sched/sched.h"
 
 struct bl__bubble {
-    struct bl__lock lock;
-    uint64_t id;
-    int total;               /* goroutines in it; protected by lock, as the rest */
+    struct bl__lock lock;    /* protects all but now and timers */
+    uint64_t id;             /* constant, for reports */
+    int total;               /* goroutines in it */
     int running;             /* of them, not durably blocked */
-    int active;              /* holds the bubble awake while something is decided */
-    struct bl__g *root;      /* runs the clock; parked while others run */
-    bool root_parked;
-    struct bl__g *waiter;    /* in bl_bubble_wait() */
+    bool root_parked;        /* root waits for running to become 0 */
     bool main_done;          /* the function has returned */
+    struct bl__g *root;      /* called bl_bubble(); constant */
+    struct bl__g *waiter;    /* in bl_bubble_wait(); NULL: nobody */
     struct bl__timers timers;
     _Atomic int64_t now;
 };
 
-/* g, of a bubble, is about to park, with g->reason set; or is made runnable. */
-void bl__bubble_parks(struct bl__g *g);
+/* Whether g, about to park, blocks durably. */
+bool bl__bubble_counts(const struct bl__g *g);
+
+/* A goroutine of b is off its stack, durably blocked. */
+void bl__bubble_parked(struct bl__bubble *b);
+
+/* g, of a bubble, is about to be made runnable. */
 void bl__bubble_readies(struct bl__g *g);
-/* One more goroutine, or one less. */
+
+/* One more goroutine, one less. */
 void bl__bubble_joins(struct bl__g *g, struct bl__bubble *b);
 void bl__bubble_leaves(struct bl__g *g);
 

@@ -110,17 +110,38 @@ park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
     return !expired;
 }
 
+/* On the parking goroutine's stack. */
+struct counted {
+    void (*release)(void *);
+    void *arg;
+    struct bl__bubble *bubble;
+};
+
+/* Behind release() g may run, and its stack change. */
+static void
+release_and_count(void *p)
+{
+    struct counted c = *(struct counted *)p;
+
+    if (c.release)
+        c.release(c.arg);
+    bl__bubble_parked(c.bubble);
+}
+
 void
 bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason reason)
 {
     g->reason = (uint8_t)reason;
     atomic_store_explicit(&g->status, BL__G_WAITING, memory_order_relaxed);
-    if (BL__UNLIKELY(g->bubble != NULL))
-        bl__bubble_parks(g);
-    if (BL__LIKELY(g->m != NULL))
+    if (BL__UNLIKELY(g->bubble && bl__bubble_counts(g))) {
+        struct counted c = {release, arg, g->bubble};
+
+        bl__switch_away(g, release_and_count, &c);
+    } else if (BL__LIKELY(g->m != NULL)) {
         bl__switch_away(g, release, arg);
-    else
+    } else {
         park_thread(g, release, arg, INT64_MAX);
+    }
     g->reason = BL__WAIT_NONE;
     g->waiting_since = 0;
 }
@@ -142,6 +163,12 @@ bl__ready(struct bl__g *g, bool next)
 {
     if (BL__UNLIKELY(g->bubble != NULL))
         bl__bubble_readies(g);
+    bl__ready_counted(g, next);
+}
+
+void
+bl__ready_counted(struct bl__g *g, bool next)
+{
     if (BL__UNLIKELY(g->m == NULL)) {
         /* release: pairs with the acquire in park_thread */
         atomic_store_explicit(&g->wake, 1, memory_order_release);

@@ -34,7 +34,28 @@ enum {
     DEAD_LAST_NS = 1000000000,
 };
 
+/* m->attention stays set: every way in may yield. */
+static bool
+yields_often(void)
+{
+    return bl__sched.seed || (bl__options.torture & BL__TORTURE_YIELD);
+}
+
 /* --- switching ----------------------------------------------------------- */
+
+/* Not inlined: errno's address is the thread's, compilers keep it across calls,
+ * and the thread may be another one behind the switch. */
+static BL__NOINLINE void
+save_errno(struct bl__g *g)
+{
+    g->saved_errno = errno;
+}
+
+static BL__NOINLINE void
+restore_errno(const struct bl__g *g)
+{
+    errno = g->saved_errno;
+}
 
 static inline void
 run_release(struct bl__m *m)
@@ -87,7 +108,7 @@ pick(struct bl__m *m, struct bl__g *from)
     bool is_next;
     struct bl__g *g;
 
-    if (BL__UNLIKELY(from->locked_m != NULL || bl__sched.seed ||
+    if (BL__UNLIKELY(from->locked_m != NULL || bl__sched.special ||
                      p->id >= atomic_load_explicit(&bl__sched.nprocs,
                                                    memory_order_relaxed)))
         return NULL;
@@ -113,7 +134,7 @@ bl__switch_away(struct bl__g *g, void (*release)(void *), void *arg)
     struct bl__m *m = g->m;
     struct bl__g *next;
 
-    g->saved_errno = errno;
+    save_errno(g);
     m->release = release;
     m->release_arg = arg;
     next = pick(m, g);
@@ -123,7 +144,7 @@ bl__switch_away(struct bl__g *g, void (*release)(void *), void *arg)
             start_g0(m);
     }
     switch_to(m, g, next, false);
-    errno = g->saved_errno;
+    restore_errno(g);
 }
 
 /* g ends: as bl__switch_away, for good. */
@@ -258,7 +279,10 @@ wait_for_work(struct bl__m *m)
         bl__unlock(&bl__sched.lock);
         /* acquire: pairs with the release in wake() */
         while (atomic_load_explicit(&m->wake, memory_order_acquire) == 0) {
-            bl__os_futex_wait(&m->wake, 0, until);
+            if (BL__UNLIKELY(bl__options.torture & BL__TORTURE_SPURIOUS))
+                bl__os_futex_wait(&m->wake, 0, bl__os_now() + 100000);
+            else
+                bl__os_futex_wait(&m->wake, 0, until);
             if (until != INT64_MAX && bl__os_now() >= until)
                 break;
         }
@@ -315,6 +339,7 @@ init_m(struct bl__m *m)
     m->g0.busy = true;
     m->g0.is_system = true;
     m->g = &m->g0;
+    m->attention = yields_often();
     atomic_store_explicit(&m->inside, 1, memory_order_relaxed);
 }
 
@@ -414,6 +439,14 @@ bl__wake_p(void)
         atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
 }
 
+/* Deterministic mode draws from the queue for all; torture=4 makes others take what
+ * is readied here. */
+static bool
+moves(void)
+{
+    return bl__sched.seed || (bl__options.torture & BL__TORTURE_MOVE);
+}
+
 void
 bl__enqueue(struct bl__g *g, bool next)
 {
@@ -422,7 +455,7 @@ bl__enqueue(struct bl__g *g, bool next)
     struct bl__p *p = m && atomic_load_explicit(&m->inside, memory_order_relaxed)
                           ? m->p : NULL;
 
-    if (BL__UNLIKELY(!p || bl__sched.seed)) {
+    if (BL__UNLIKELY(!p || (bl__sched.special && moves()))) {
         bl__enqueue_global(g);
         bl__wake_p();
         return;
@@ -611,6 +644,8 @@ look_around(struct bl__m *m)
         bl__timers_run(&p->timers, bl__now(NULL));
     if (tick % FAIRNESS == 0 && (g = get_global(p, 1)))
         return g;
+    if (BL__UNLIKELY(bl__options.torture & BL__TORTURE_STEAL) && (g = steal(m, true)))
+        return g;
     if ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2)))
         return g;
     return steal_rounds(m);
@@ -712,6 +747,14 @@ bl__g0_main(void *p)
 }
 
 static void
+release_to_local(void *p)
+{
+    struct bl__g *g = p;
+
+    bl__enqueue(g, false);
+}
+
+static void
 release_to_global(void *p)
 {
     bl__enqueue_global(p);
@@ -728,7 +771,7 @@ bl__yield(struct bl__g *g)
         atomic_load_explicit(&m->p->timers.next, memory_order_relaxed) == INT64_MAX)
         return;
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
-    bl__switch_away(g, release_to_global, g);
+    bl__switch_away(g, release_to_local, g);
 }
 
 /* m->attention is set: its P has been taken, or its goroutine has run for long. */
@@ -739,7 +782,8 @@ bl__enter_slow(struct bl__g *g)
     bool lost;
 
     bl__lock(&bl__sched.lock);
-    atomic_store_explicit(&m->attention, 0, memory_order_relaxed);
+    if (!yields_often())
+        atomic_store_explicit(&m->attention, 0, memory_order_relaxed);
     lost = m->p == NULL;
     if (lost && bl__sched.idle_ps) {
         own(m, bl__idle_p_get());
@@ -751,17 +795,18 @@ bl__enter_slow(struct bl__g *g)
     }
     bl__unlock(&bl__sched.lock);
     if (!lost) {
-        bl__yield(g);
+        if (!yields_often() || bl__random(g, 3) == 0)
+            bl__yield(g);
         return;
     }
-    g->saved_errno = errno;
+    save_errno(g);
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
     m->release = release_to_global;
     m->release_arg = g;
     if (!m->has_started)
         start_g0(m);
     switch_to(m, g, &m->g0, false);
-    errno = g->saved_errno;
+    restore_errno(g);
 }
 
 /* --- randomness ---------------------------------------------------------- */
@@ -880,6 +925,7 @@ start(void)
     bl__sched.max_threads = BL__MAXTHREADS;
     bl__sched.began = bl__os_now();
     bl__sched.seed = (uint64_t)bl__options.schedseed;
+    bl__sched.special = bl__sched.seed || bl__options.torture;
     bl__sched.random = (bl__sched.seed * 0x9e3779b97f4a7c15) | 1;
     bl__sched.has_barrier = bl__os_barrier_init();
     bl__sched.fake_now = 1000000000;

@@ -159,6 +159,7 @@ struct bl__sched {
     int64_t began;               /* monotonic ns */
     uint64_t trace_hash;         /* deterministic mode: of what ran so far */
     uint64_t seed;               /* 0: not deterministic */
+    bool special;                /* deterministic, or under torture */
     uint64_t random;             /* deterministic mode's */
     _Atomic int64_t fake_now;    /* its clock */
     struct bl__p *ps[BL__MAXPROCS];
@@ -251,6 +252,9 @@ bool bl__park_until(struct bl__g *g, void (*release)(void *arg), void *arg,
 /* Makes g, which is parked and claimed by the caller, runnable.  With `next` it
  * runs before what is queued already. */
 void bl__ready(struct bl__g *g, bool next);
+
+/* The same for who has counted g in with its bubble. */
+void bl__ready_counted(struct bl__g *g, bool next);
 
 /* Lets others run: the caller goes to the end of the queue. */
 void bl__yield(struct bl__g *g);

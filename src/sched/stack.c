@@ -68,14 +68,16 @@ bl__stack_class(size_t bytes)
     return class;
 }
 
+/* Neighbours' structs lie at different offsets in their pages: at the same one they
+ * would all compete for the same few sets of the caches. */
 static struct bl__g *
 g_of(char *low, unsigned class)
 {
-    return (struct bl__g *)((low + size_of(class) - sizeof(struct bl__g)));
+    size_t colour = (uintptr_t)low >> (BL__STACK_SHIFT + class) & 15;
+
+    return (struct bl__g *)(low + size_of(class) - 64 * colour - sizeof(struct bl__g));
 }
 
-_Static_assert(sizeof(struct bl__g) % 64 == 0 || sizeof(struct bl__g) % 16 == 0,
-               "the struct's alignment at a stack's top");
 _Static_assert(sizeof(struct bl__g) <= 1024, "a parked goroutine is one page");
 
 static struct slab *
@@ -164,7 +166,7 @@ take_central(unsigned class, int *error)
     if (!low)
         return g;
     g = g_of(low, class);
-    memset(g, 0, offsetof(struct bl__g, inline_calls)); /* may have been lazily freed */
+    memset(g, 0, offsetof(struct bl__g, inline_calls)); /* lazily freed, perhaps */
     bl__g_init(g);
     g->is_goroutine = true;
     g->stack_class = (uint8_t)class;

@@ -270,7 +270,7 @@ def backtrace():
 # May look at a thread-local: object, and the functions in it (None: any, the
 # report's own flag; a report is written by one thread that stays where it is).
 TLS_OBJECTS = {
-    "g.c.o": {"bl__self", "bl__self_or_null", "bl__self_in_handler", "attach", "detach",
+    "g.c.o": {"bl__self", "bl__self_or_null", "bl__self_in_handler", "bl__set_self", "attach", "detach",
               "bl__recover_in_block"},
     "report.c.o": None,
 }

@@ -29,6 +29,8 @@ bool bl__tracked;
 enum {
     FAIRNESS = 61,          /* every so often the queue for all comes first */
     STEAL_ROUNDS = 4,
+    LINGER_LOOKS = 20,
+    LINGER_PAUSES = 24,     /* about a microsecond */
     G0_STACK = 256 * 1024,
     DEAD_FIRST_NS = 10000000, /* all idle for so long: is it a deadlock? */
     DEAD_LAST_NS = 1000000000,
@@ -651,6 +653,33 @@ look_around(struct bl__m *m)
     return steal_rounds(m);
 }
 
+/* Falling asleep and being woken costs both sides microseconds, so a thread that
+ * looks for work goes on looking for about as long.  A look every microsecond, and
+ * not all the time: it then finds several to steal.  Returns whether there is
+ * something. */
+static bool
+linger(const struct bl__m *m)
+{
+    int n = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed);
+
+    if (!m->spinning || bl__sched.special)
+        return false;
+    for (int i = 0; i < LINGER_LOOKS; i++) {
+        for (int j = 0; j < LINGER_PAUSES; j++)
+            bl__cpu_relax();
+        if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0)
+            return true;
+        for (int k = 0; k < n; k++) {
+            const struct bl__p *p = bl__sched.ps[k];
+
+            if (atomic_load_explicit(&p->head, memory_order_relaxed) !=
+                atomic_load_explicit(&p->tail, memory_order_relaxed))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Blocks until there is something to run, and a P to run it with. */
 static struct bl__g *
 find_work(struct bl__m *m)
@@ -675,7 +704,7 @@ find_work(struct bl__m *m)
             stop_spinning(m);
             return g;
         }
-        if (bl__sched.seed && advance_clock(m->p))
+        if ((bl__sched.seed && advance_clock(m->p)) || linger(m))
             continue;
         go_idle(m);
     }

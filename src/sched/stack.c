@@ -27,7 +27,8 @@
 
 enum {
     CACHE = 64,              /* stacks a P keeps of a size */
-    SLAB_BYTES = 1 << 26,    /* address space asked for at a time, at least */
+    SLAB_BYTES = 1 << 26,    /* address space asked for at first */
+    SLAB_MAX_BYTES = 1 << 30, /* and later on: few mappings, whatever the number */
     GUARD_BYTES = 1 << 13,
     SCAVENGE_NS = 1000000000,
 };
@@ -84,7 +85,8 @@ static struct slab *
 make_slab(struct central *c, unsigned class)
 {
     size_t size = size_of(class);
-    uint32_t count = size >= SLAB_BYTES ? 1 : (uint32_t)(SLAB_BYTES / size);
+    size_t want = c->last ? SLAB_MAX_BYTES : SLAB_BYTES;
+    uint32_t count = size >= want ? 1 : (uint32_t)(want / size);
     size_t bytes = sizeof(struct slab) + (count + 63) / 64 * 8;
     struct slab *s = bl__os_map(bytes);
 

@@ -51,7 +51,7 @@ passed=0 failed=0
 
 # compile COMPILER OPTIONS SHARED NAME
 compile() {
-    local flags='-fexceptions -fnon-call-exceptions -fno-gcse' library=("$build/libbelay.a")
+    local flags='-fexceptions -fnon-call-exceptions -fno-gcse -fstack-clash-protection' library=("$build/libbelay.a")
     case $1 in
     *clang*) flags=-fblocks ;;
     esac

@@ -20,6 +20,7 @@
 #include "sched/track.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -942,6 +943,50 @@ wanted_procs(void)
     return (int)n;
 }
 
+/* --- fork ---------------------------------------------------------------- */
+
+static void
+before_fork(void)
+{
+    bl__lock(&bl__sched.lock);
+}
+
+static void
+after_fork(void)
+{
+    bl__unlock(&bl__sched.lock);
+}
+
+/* The child has the forking thread only: the goroutine that runs there goes on, and
+ * those that are queued or parked; those that ran on other threads are gone. */
+static void
+in_child(void)
+{
+    struct bl__g *self = bl__self_or_null();
+    struct bl__m *m = self ? self->m : NULL;
+    int n = atomic_load(&bl__sched.nprocs);
+
+    bl__sched.idle_ms = bl__sched.keeper = NULL;
+    bl__sched.all_ms = m;
+    bl__sched.nms = m != NULL;
+    bl__sched.monitor_started = false;
+    bl__sched.idle_ps = NULL;
+    atomic_store(&bl__sched.idle, 0);
+    atomic_store(&bl__sched.idle_threads, 0);
+    atomic_store(&bl__sched.spinning, 0);
+    atomic_store(&bl__sched.detached, m && !m->p);
+    atomic_store(&bl__sched.monitor_asleep, false);
+    atomic_store(&bl__sched.parked_threads, 0);
+    if (m) {
+        m->all = NULL;
+        m->tid = bl__os_thread_id();
+    }
+    for (int i = n; i-- > 0;)
+        if (!m || m->p != bl__sched.ps[i])
+            bl__idle_p_put(bl__sched.ps[i]);
+    bl__unlock(&bl__sched.lock);
+}
+
 /* main's thread becomes the first M and main goroutine 1; other threads come when
  * there is work for them.  After panic/g.c's start. */
 __attribute__((constructor(102))) static void
@@ -958,6 +1003,7 @@ start(void)
     bl__sched.random = (bl__sched.seed * 0x9e3779b97f4a7c15) | 1;
     bl__sched.has_barrier = bl__os_barrier_init();
     bl__sched.fake_now = 1000000000;
+    pthread_atfork(before_fork, after_fork, in_child);
     bl__track_init();
     bl__dump_init();
     if (bl__sched.seed)

@@ -33,7 +33,8 @@ BUILD = Path(os.environ.get("BUILD", "build")).resolve()
 SOURCE = Path(os.environ.get("SOURCE", Path(__file__).resolve().parents[2]))
 HERE = Path(__file__).resolve().parent
 CC = shlex.split(os.environ.get("CC", "gcc"))
-FLAGS = ["-std=gnu11", "-fexceptions", "-fnon-call-exceptions", "-fno-gcse", f"-I{SOURCE}/include",
+FLAGS = ["-std=gnu11", "-fexceptions", "-fnon-call-exceptions", "-fno-gcse",
+         "-fstack-clash-protection", f"-I{SOURCE}/include",
          f"-I{SOURCE}/tests"]
 LEVELS = ["-O1", "-O2", "-O3", "-Os"]
 

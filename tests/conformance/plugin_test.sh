@@ -14,7 +14,7 @@ CC=${CC:-gcc}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-flags='-fexceptions -fnon-call-exceptions -fno-gcse'
+flags='-fexceptions -fnon-call-exceptions -fno-gcse -fstack-clash-protection'
 if "$CC" --version | grep -qi clang; then
     flags=-fblocks
 fi

@@ -18,7 +18,7 @@ if [ -n "${SANITIZE:-}" ]; then
     echo 'sanitizers do not work in static programs'
     exit 77
 fi
-flags='-fexceptions -fnon-call-exceptions -fno-gcse'
+flags='-fexceptions -fnon-call-exceptions -fno-gcse -fstack-clash-protection'
 if "$CC" --version | grep -qi clang; then
     flags=-fblocks
 fi

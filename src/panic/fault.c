@@ -153,8 +153,9 @@ on_fault(int sig, siginfo_t *info, void *context)
     if (BL__CTX_PC(&ctx) - (uintptr_t)bl__fault_entry <
         (uintptr_t)bl__fault_entry_end - (uintptr_t)bl__fault_entry)
         bl__fatal_at("fault, and no stack to raise a panic on", NULL, NULL);
-    if (g && g->busy)
-        bl__fatal_at("fault inside Belay", "the stack may be damaged", &ctx);
+    if (g && (g->busy || (bl__hooks.is_inside && bl__hooks.is_inside(g))))
+        bl__fatal_at("fault inside Belay", "a bad pointer was handed to it, or the "
+                     "stack is damaged", &ctx);
     if (is_stack_overflow(g, BL__CTX_SP(&ctx), (uintptr_t)info->si_addr))
         fatal_overflow(g, &ctx);
     g = bl__self_in_handler();

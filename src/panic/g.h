@@ -168,6 +168,8 @@ struct bl__g {
 struct bl__hooks {
     /* All frames of goroutine g have been left by bl_goexit(); no return. */
     void (*goexit)(struct bl__g *g);
+    /* Whether g is inside the scheduler: a fault there can't be recovered. */
+    bool (*is_inside)(const struct bl__g *g);
     /* Writes what a report says behind a stack: who created g. */
     void (*put_creator)(struct bl__text *t, const struct bl__g *g);
     /* Stops the other threads, if it can, and writes every other goroutine. */

@@ -92,7 +92,8 @@ park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
 
     if (release)
         release(arg);
-    atomic_fetch_add_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
+    if (until == INT64_MAX) /* with a deadline it will go on by itself */
+        atomic_fetch_add_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
     /* acquire: pairs with the release in bl__ready */
     while (atomic_load_explicit(&g->wake, memory_order_acquire) == 0) {
         bl__os_futex_wait(&g->wake, 0, until);
@@ -105,7 +106,8 @@ park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
             break;
         }
     }
-    atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
+    if (until == INT64_MAX)
+        atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
     atomic_store_explicit(&g->wake, 0, memory_order_relaxed);
     return !expired;
 }

@@ -875,6 +875,12 @@ bl__random(struct bl__g *g, uint32_t n)
 
 static struct bl__m first_m;
 
+static bool
+is_inside(const struct bl__g *g)
+{
+    return g->m && atomic_load_explicit(&g->m->inside, memory_order_relaxed);
+}
+
 static struct bl__p *
 make_p(int id)
 {
@@ -1006,6 +1012,7 @@ start(void)
     pthread_atfork(before_fork, after_fork, in_child);
     bl__track_init();
     bl__dump_init();
+    bl__hooks.is_inside = is_inside;
     if (bl__sched.seed)
         n = 1;
     bl__set_nprocs(n);

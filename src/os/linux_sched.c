@@ -83,7 +83,14 @@ bl__os_nap(int64_t ns)
 struct start {
     void (*fn)(void *);
     void *arg;
+    sigset_t mask;   /* what its starter blocks */
+    bool no_signals;
 };
+
+/* A thread that blocks all signals for itself (the monitor) keeps its starter's
+ * mask, for the threads that it starts: they run goroutines, which may fault. */
+static _Thread_local sigset_t starter_mask;
+static _Thread_local bool has_starter_mask;
 
 static void *
 run(void *p)
@@ -91,6 +98,8 @@ run(void *p)
     struct start s = *(struct start *)p;
 
     free(p);
+    starter_mask = s.mask;
+    has_starter_mask = s.no_signals;
     s.fn(s.arg);
     return NULL;
 }
@@ -102,22 +111,21 @@ bl__os_thread_start(void (*fn)(void *), void *arg, size_t stack_bytes,
     struct start *s = malloc(sizeof *s);
     pthread_attr_t attr;
     pthread_t thread;
-    sigset_t all, old;
+    sigset_t all;
     int r;
 
     if (!s)
         return -ENOMEM;
-    *s = (struct start){fn, arg};
+    *s = (struct start){.fn = fn, .arg = arg, .no_signals = no_signals};
+    if (has_starter_mask)
+        s->mask = starter_mask;
+    else
+        pthread_sigmask(SIG_SETMASK, NULL, &s->mask);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, stack_bytes);
-    if (no_signals) {
-        sigfillset(&all);
-        pthread_attr_setsigmask_np(&attr, &all);
-    } else {
-        pthread_sigmask(SIG_SETMASK, NULL, &old);
-        pthread_attr_setsigmask_np(&attr, &old);
-    }
+    sigfillset(&all);
+    pthread_attr_setsigmask_np(&attr, no_signals ? &all : &s->mask);
     r = pthread_create(&thread, &attr, run, s);
     pthread_attr_destroy(&attr);
     if (r != 0)

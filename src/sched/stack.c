@@ -26,7 +26,7 @@
 #include <string.h>
 
 enum {
-    CACHE = 64,              /* stacks a P keeps of a size */
+    CACHE = 256,             /* stacks a P keeps of a size */
     SLAB_BYTES = 1 << 26,    /* address space asked for at first */
     SLAB_MAX_BYTES = 1 << 30, /* and later on: few mappings, whatever the number */
     GUARD_BYTES = 1 << 13,
@@ -146,24 +146,43 @@ take_from_heap(struct central *c, unsigned class, int *error)
     return take_from(s, class, error);
 }
 
+/* One of the dead; more of them, up to half a cache, go to p, whose cache is
+ * empty.  Lock held, and there is one. */
+static struct bl__g *
+take_dead(struct central *c, struct bl__p *p, unsigned class)
+{
+    struct bl__g *g = c->dead, *last = g;
+    uint32_t n = 1;
+
+    while (p && n < CACHE / 2 && last->next) {
+        last = last->next;
+        n++;
+    }
+    c->dead = last->next;
+    c->ndead -= n;
+    if (c->ndead < c->low)
+        c->low = c->ndead;
+    if (p && n > 1) {
+        last->next = NULL;
+        p->free[class] = g->next;
+        p->nfree[class] = n - 1;
+    }
+    return g;
+}
+
 /* A dead goroutine's, or fresh memory. */
 static struct bl__g *
-take_central(unsigned class, int *error)
+take_central(struct bl__p *p, unsigned class, int *error)
 {
     struct central *c = &central[class];
-    struct bl__g *g;
+    struct bl__g *g = NULL;
     char *low = NULL;
 
     bl__lock(&c->lock);
-    g = c->dead;
-    if (g) {
-        c->dead = g->next;
-        c->ndead--;
-        if (c->ndead < c->low)
-            c->low = c->ndead;
-    } else {
+    if (c->dead)
+        g = take_dead(c, p, class);
+    else
         low = take_from_heap(c, class, error);
-    }
     bl__unlock(&c->lock);
     if (!low)
         return g;
@@ -187,7 +206,7 @@ bl__stack_get(struct bl__p *p, unsigned class, int *error)
         p->nfree[class]--;
         return g;
     }
-    return take_central(class, error);
+    return take_central(p, class, error);
 }
 
 static void

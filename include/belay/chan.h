@@ -193,7 +193,7 @@ BL_API int bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns);
  * A case whose channel is NULL is never ready. */
 #define bl_on_send(chan, v)                                                    \
     {.c = (bl_chan *)(void *)(chan),                                           \
-     .value = &(BL__ELEM(chan)){BL__CHECKED(chan, v)},                         \
+     .value = (BL__ELEM(chan)[1]){BL__CHECKED(chan, v)},                       \
      .is_send = 1}
 #define bl_on_recv(chan, to) bl_on_recv_ok(chan, to, 0)
 #define bl_on_recv_ok(chan, to, is_value)                                      \

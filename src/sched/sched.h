@@ -34,10 +34,13 @@
 #define BL__REASONS(REASON)                                   \
     REASON(NONE, "waiting", 0)                                \
     REASON(RECV, "chan receive", 1)                           \
+    REASON(RECV_OUTSIDE, "chan receive", 0)                   \
     REASON(SEND, "chan send", 1)                              \
+    REASON(SEND_OUTSIDE, "chan send", 0)                      \
     REASON(RECV_NIL, "chan receive (nil chan)", 1)            \
     REASON(SEND_NIL, "chan send (nil chan)", 1)               \
     REASON(SELECT, "select", 1)                               \
+    REASON(SELECT_OUTSIDE, "select", 0)                       \
     REASON(SELECT_NONE, "select (no cases)", 1)               \
     REASON(SLEEP, "sleep", 1)                                 \
     REASON(MUTEX, "sync.Mutex.Lock", 0)                       \
@@ -51,6 +54,8 @@
     REASON(BUBBLE, "synctest.Run", 0)                         \
     REASON(BUBBLE_WAIT, "synctest.Wait", 1)
 
+/* _OUTSIDE, behind the reason it belongs to: for a channel that was made outside
+ * the waiting goroutine's bubble. */
 enum bl__reason {
 #define BL__REASON_NAME(name, text, durable) BL__WAIT_##name,
     BL__REASONS(BL__REASON_NAME)

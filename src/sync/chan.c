@@ -149,6 +149,7 @@ wait_in(bl_chan *c, struct bl__queue *q, struct bl__waiter *w, struct bl__g *g,
     bool in_time = true;
 
     w->g = g;
+    reason = bl__chan_reason(c, g, reason);
     bl__queue_push(q, w);
     if (BL__UNLIKELY(c->timer != NULL))
         bl__chan_timer_watch(c, g);

@@ -28,6 +28,15 @@ struct bl_chan {
     _Alignas(16) char ring[];
 };
 
+/* The reason to wait in c for: others may end it if c is not of g's bubble. */
+static inline enum bl__reason
+bl__chan_reason(const bl_chan *c, const struct bl__g *g, enum bl__reason reason)
+{
+    return BL__LIKELY(!g->bubble || c->bubble == g->bubble)
+               ? reason
+               : (enum bl__reason)(reason + 1);
+}
+
 static inline void
 bl__copy(void *to, const void *from, size_t n)
 {

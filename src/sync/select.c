@@ -221,6 +221,8 @@ wait(struct selection *s, int64_t until)
     const bl_case *k;
     enum bl__reason reason = s->n ? BL__WAIT_SELECT : BL__WAIT_SELECT_NONE;
 
+    for (size_t i = 0; i < s->live && reason == BL__WAIT_SELECT; i++)
+        reason = bl__chan_reason(s->cases[s->order[i]].c, s->g, reason);
     atomic_store_explicit(&s->g->claimed, 0, memory_order_relaxed);
     stand_in_all(s);
     if (!bl__park_until(s->g, unlock_all, s, reason, until)) {

@@ -18,9 +18,10 @@ $(BUILD)/build.ninja: CMakeLists.txt
 	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
 
 demo: ## install what is missing, build, run the main job on real input
-	scripts/deps.sh build
-	$(MAKE) all
-	examples/demo/run.sh $(BUILD)/examples/demo $(BUILD)/examples/demo-by-hand
+	scripts/deps.sh demo
+	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
+	cmake --build $(BUILD)
+	examples/run.sh $(BUILD)/examples
 
 check: ## install what is missing, pass the tests
 	scripts/deps.sh check

@@ -2,32 +2,39 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 #
-# deps.sh build|check|ci - installs the Debian packages that are missing.
+# deps.sh build|demo|check|ci - installs the Debian packages that are missing.
 #
 # The one place where Belay names what it needs, and why:
 #   gcc g++ make       the compiler (its packages bring libbacktrace along), and
 #                      C++ for the tests that panic through C++ frames
 #   cmake ninja-build  the build of record
 #   pkg-config         how users, and our tests, find the library
+#   libssl-dev         libcrypto's SHA-256 for the demo (examples/digest): as fast as
+#                      Go's own (nettle's is a tenth slower), so that the comparison
+#                      is one of the pipelines
 #   python3            test generators, benchmarks
 #   binutils           objdump: the tests that read generated code
 #   gdb valgrind       tests that run under them
 #   clang libunwind-dev  the second compiler; the unwinder ours is compared with
 #   gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
 #                      the tests on 64-bit Arm (cmake/aarch64-toolchain.cmake)
+# Go is compared with where it is found, and not installed: Debian 12 has Go 1.19, and
+# what Belay is measured by is 1.26.
 set -eu
 
 build='gcc g++ make cmake ninja-build pkg-config python3'
+demo="$build libssl-dev"
 check="$build binutils libunwind-dev"
-ci="$check clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
+ci="$check libssl-dev clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
 
 case ${1-} in
 build) wanted=$build ;;
+demo) wanted=$demo ;;
 check) wanted=$check ;;
 ci) wanted=$ci ;;
 *)
-    echo "usage: deps.sh build|check|ci" >&2
+    echo "usage: deps.sh build|demo|check|ci" >&2
     exit 2
     ;;
 esac

@@ -11,6 +11,8 @@
 # is found.  The programs take turns, $ROUNDS times (7), after one round that
 # fills the page cache and is not timed; times are medians.
 #
+# BRIEF=1 prints a few lines in place of the table.
+#
 # Leaks are what the system says: the programs read the open descriptors and
 # malloc's bytes in use (see job.c); heap blocks are counted here from glibc's
 # own trace of every malloc and free, where libc_malloc_debug.so.0 is installed.
@@ -139,7 +141,8 @@ done
 colour=0
 [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && colour=1
 
-awk -v versions="$versions" -v rounds="$rounds" -v colour=$colour '
+awk -v versions="$versions" -v rounds="$rounds" -v colour=$colour \
+    -v brief="${BRIEF:-0}" '
 function paint(code, text) {
     return colour ? "\033[" code "m" text "\033[0m" : text
 }
@@ -163,6 +166,8 @@ function most(version, key,    i, v, m) {
     return m == "" ? "-" : m
 }
 function row(name, a, b, c, note) {
+    if (brief)
+        return
     line = sprintf("  %-34s%10s%10s", name, a, b)
     if (has_go)
         line = line sprintf("%10s", c)
@@ -176,11 +181,21 @@ function leak_row(name, b, h, g,    leaked) {
     leaked = b + 0 > 0 || h + 0 > 0 || g + 0 > 0
     if (leaked)
         failed = 1
-    if (colour)
+    if (colour && !brief)
         printf "\033[%sm", leaked ? "1;31" : "32"
     row(name, b, h, g)
-    if (colour)
+    if (colour && !brief)
         printf "\033[0m"
+}
+function in_brief(    m) {
+    printf "  %d files, %.1f MB; %d panics recovered, %d of them faults\n",
+           value["hand", 1, "files"], value["hand", 1, "bytes"] / 1e6, panics, faults
+    m = "  Belay " ms(belay) ", by hand " ms(hand)
+    if (has_go)
+        m = m ", Go " ms(go)
+    print m "; leaked: descriptors " most("belay", "descriptors_leaked") \
+          ", heap blocks " value["belay", 1, "heap_blocks_leaked"] \
+          ", heap bytes " most("belay", "heap_bytes_leaked")
 }
 function ms(us) { return sprintf("%.0f ms", us / 1000) }
 function mb(kb) { return sprintf("%.1f MB", kb / 1024) }
@@ -203,15 +218,17 @@ FNR == 1 {
 { value[version, round, $1] = $2 }
 END {
     has_go = index(versions, "go") > 0
-    if (example_count)
+    if (example_count && !brief)
         print paint("1", "Recovered, among others:")
     for (i = 1; i <= example_count; i++)
-        print "  " examples[i]
-    print ""
-    if (colour)
+        if (!brief || examples[i] ~ /runtime error/)
+            print "  " examples[i]
+    if (!brief)
+        print ""
+    if (colour && !brief)
         printf "\033[1m"
     row("", "Belay", "by hand", "Go")
-    if (colour)
+    if (colour && !brief)
         printf "\033[0m"
 
     same_row("files", "files")
@@ -244,7 +261,10 @@ END {
         mb(median("hand", "peak_kb")), mb(median("go", "peak_kb")))
     row("Belay takes, of its time", "", sprintf("%.2f", belay / hand),
         go ? sprintf("%.2f", belay / go) : "-")
-    print ""
+    if (brief)
+        in_brief()
+    else
+        print ""
     if (!has_go)
         print "Go was not found: no comparison with it."
     if (failed)

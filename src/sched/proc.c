@@ -84,7 +84,8 @@ switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
     run_release(from->m);
 }
 
-static void bl__g0_main(void *p);
+static void bl__g0_main(void *p) BL__NORETURN;
+static void run_goroutines(struct bl__m *m) BL__NORETURN;
 
 /* The main thread's g0 gets a stack when it is needed first. */
 static BL__NOINLINE void
@@ -331,7 +332,7 @@ worker(void *arg)
     bl__set_self(&m->g0);
     own(m, m->next_p);
     m->next_p = NULL;
-    bl__g0_main(m);
+    run_goroutines(m);
 }
 
 static void
@@ -748,13 +749,10 @@ hand_over(struct bl__m *m, struct bl__g *g)
 /* --- the loop ------------------------------------------------------------ */
 
 static BL__NORETURN void
-bl__g0_main(void *p)
+run_goroutines(struct bl__m *m)
 {
-    struct bl__m *m = p;
     struct bl__g *g;
 
-    bl__track_arrived(&m->g0);
-    run_release(m);
     for (;;) {
         if (m->detached) {
             m->detached = false;
@@ -774,6 +772,17 @@ bl__g0_main(void *p)
             bl__sched.trace_hash = (bl__sched.trace_hash ^ g->id) * 0x100000001b3;
         switch_to(m, &m->g0, g, false);
     }
+}
+
+/* The first switch to a g0 that is not its thread's own stack. */
+static BL__NORETURN void
+bl__g0_main(void *p)
+{
+    struct bl__m *m = p;
+
+    bl__track_arrived(&m->g0);
+    run_release(m);
+    run_goroutines(m);
 }
 
 static void

@@ -146,12 +146,13 @@ static bool
 wait_in(bl_chan *c, struct bl__queue *q, struct bl__waiter *w, struct bl__g *g,
         int64_t until, enum bl__reason reason)
 {
+    const bool is_timer = c->timer != NULL; /* behind the wait c may be freed */
     bool in_time = true;
 
     w->g = g;
     reason = bl__chan_reason(c, g, reason);
     bl__queue_push(q, w);
-    if (BL__UNLIKELY(c->timer != NULL))
+    if (BL__UNLIKELY(is_timer))
         bl__chan_timer_watch(c, g);
     if (until == BL_FOREVER) {
         bl__park_unlock(g, &c->lock, reason);
@@ -161,10 +162,10 @@ wait_in(bl_chan *c, struct bl__queue *q, struct bl__waiter *w, struct bl__g *g,
         in_time = bl__park_until(g, unlock, &c->lock, reason,
                                  until);
     }
-    if (BL__UNLIKELY(!in_time || c->timer != NULL)) {
+    if (BL__UNLIKELY(!in_time || is_timer)) {
         bl__lock(&c->lock);
         bl__queue_remove(q, w);
-        if (c->timer)
+        if (is_timer)
             bl__chan_timer_unwatch(c);
         bl__unlock(&c->lock);
     }

@@ -219,7 +219,9 @@ start_and_release(void *p)
     void (*release)(void *) = d->release;
     void *arg = d->arg;
 
-    bl__timer_start(d->timer.arg, &d->timer, d->until);
+    const struct bl__g *g = d->timer.arg;
+
+    bl__timer_start(g->bubble, &d->timer, d->until);
     if (release)
         release(arg);
 }

@@ -329,7 +329,8 @@ void bl__goroutine_exits(struct bl__g *g);
 
 /* Monotonic ns as g's bubble, or the deterministic mode, has it. */
 int64_t bl__now(const struct bl__g *g);
-void bl__timer_start(struct bl__g *g, struct bl__timer *t, int64_t when);
+/* In b's heap, or, if that is NULL, the current P's. */
+void bl__timer_start(struct bl__bubble *b, struct bl__timer *t, int64_t when);
 /* Whether it was pending; if so it will not run. */
 bool bl__timer_stop(struct bl__timer *t);
 /* The same; if not, its function has ended, too. */

@@ -110,13 +110,13 @@ extract(struct bl__timers *h, struct bl__timer *t)
 /* --- what others call ---------------------------------------------------- */
 
 void
-bl__timer_start(struct bl__g *g, struct bl__timer *t, int64_t when)
+bl__timer_start(struct bl__bubble *b, struct bl__timer *t, int64_t when)
 {
     struct bl__g *self = bl__self_or_null();
     struct bl__p *p = self && self->m ? self->m->p : NULL;
-    struct bl__timers *h = g && g->bubble ? &g->bubble->timers
-                           : p            ? &p->timers
-                                          : &bl__sched.ps[0]->timers;
+    struct bl__timers *h = b   ? &b->timers
+                           : p ? &p->timers
+                               : &bl__sched.ps[0]->timers;
 
     bl__lock(&h->lock);
     t->when = when;

@@ -153,7 +153,7 @@ wait_in(bl_chan *c, struct bl__queue *q, struct bl__waiter *w, struct bl__g *g,
     reason = bl__chan_reason(c, g, reason);
     bl__queue_push(q, w);
     if (BL__UNLIKELY(is_timer))
-        bl__chan_timer_watch(c, g);
+        bl__chan_timer_watch(c);
     if (until == BL_FOREVER) {
         bl__park_unlock(g, &c->lock, reason);
     } else {

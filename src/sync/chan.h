@@ -59,7 +59,7 @@ enum bl__tried bl__chan_try_recv(bl_chan *c, void *value, struct bl__g **wake);
 /* Delivers what is due.  To be called before c's ring is looked at. */
 void bl__chan_timer_sync(bl_chan *c, struct bl__g *g);
 /* Somebody begins, or ends, to wait for it: only then it is in a heap. */
-void bl__chan_timer_watch(bl_chan *c, struct bl__g *g);
+void bl__chan_timer_watch(bl_chan *c);
 void bl__chan_timer_unwatch(bl_chan *c);
 
 #endif

@@ -196,7 +196,7 @@ stand_in_all(struct selection *s)
             .g = s->g, .value = k->value, .shared = true, .index = at};
         bl__queue_push(queue_of(k), &s->waiters[at]);
         if (BL__UNLIKELY(k->c->timer != NULL))
-            bl__chan_timer_watch(k->c, s->g);
+            bl__chan_timer_watch(k->c);
     }
 }
 

@@ -104,7 +104,7 @@ on_time(struct bl__timer *t, int64_t now)
     bl__lock(&ct->c->lock);
     wake = fire(ct, now);
     if (ct->armed && ct->watchers > 0 && !atomic_load(&t->heap))
-        bl__timer_start(wake, t, ct->when);
+        bl__timer_start(ct->c->bubble, t, ct->when);
     /* release: pairs with the acquire in bl__timer_stop_and_wait */
     atomic_store_explicit(&t->running, false, memory_order_release);
     bl__unlock(&ct->c->lock);
@@ -123,12 +123,12 @@ bl__chan_timer_sync(bl_chan *c, struct bl__g *g)
 }
 
 void
-bl__chan_timer_watch(bl_chan *c, struct bl__g *g)
+bl__chan_timer_watch(bl_chan *c)
 {
     struct bl__chan_timer *ct = c->timer;
 
     if (ct->watchers++ == 0 && ct->armed && !atomic_load(&ct->timer.heap))
-        bl__timer_start(g, &ct->timer, ct->when);
+        bl__timer_start(c->bubble, &ct->timer, ct->when);
 }
 
 void
@@ -229,7 +229,8 @@ bl_after_func(int64_t ns, void (*f)(void *arg), void *arg)
     t->chan_timer.timer.fn = on_call;
     t->chan_timer.timer.arg = t;
     g = bl__enter();
-    bl__timer_start(g, &t->chan_timer.timer, add(bl__now(g), ns));
+    t->bubble = g->bubble;
+    bl__timer_start(t->bubble, &t->chan_timer.timer, add(bl__now(g), ns));
     bl__leave(g);
     return t;
 }
@@ -293,7 +294,7 @@ bl_timer_reset(bl_timer *t, int64_t ns)
     g = bl__enter();
     if (!ct->c) {
         pending = bl__timer_stop_and_wait(&ct->timer);
-        bl__timer_start(g, &ct->timer, add(bl__now(g), ns));
+        bl__timer_start(t->bubble, &ct->timer, add(bl__now(g), ns));
     } else {
         bl__lock(&ct->c->lock);
         pending = disarm(t, g);
@@ -301,7 +302,7 @@ bl_timer_reset(bl_timer *t, int64_t ns)
         ct->period = t->is_ticker ? ns : 0;
         ct->armed = true;
         if (ct->watchers > 0)
-            bl__timer_start(g, &ct->timer, ct->when);
+            bl__timer_start(ct->c->bubble, &ct->timer, ct->when);
         bl__unlock(&ct->c->lock);
     }
     bl__leave(g);

@@ -89,6 +89,22 @@ BL_API const char *bl_name(void);
 BL_API void bl_lock_os_thread(void);
 BL_API void bl_unlock_os_thread(void);
 
+/* What stacks take; all but the first count them in all sizes together. */
+typedef struct bl_stack_stats {
+    uint64_t reserved_bytes; /* address space */
+    uint64_t used;           /* of goroutines that live */
+    uint64_t cached;         /* of dead ones, kept with their memory */
+    uint64_t released;       /* times that a stack's memory was given back */
+} bl_stack_stats;
+
+/* Call from: anywhere.  Blocks: no. */
+BL_API void bl_read_stack_stats(bl_stack_stats *stats);
+
+/* Gives the memory of stacks that nobody uses back to the system now; otherwise
+ * that happens to those that have been free for a second or two.
+ * Call from: anywhere.  Blocks: no. */
+BL_API void bl_release_stacks(void);
+
 /* Writes the stacks of all goroutines, as a report with BELAYTRACEBACK=all does,
  * the caller's first, into buf, and returns the number of bytes written; never
  * more than size - 1; always terminated (Go's runtime.Stack(buf, true)).  Those

@@ -21,6 +21,7 @@
 
 #include "os/os.h"
 
+#include <belay/go.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -313,6 +314,53 @@ bl__stacks_scavenge(void)
     for (unsigned class = 0; class < BL__STACK_CLASSES; class++)
         if (central[class].slabs)
             scavenge(&central[class], class);
+}
+
+void
+bl_release_stacks(void)
+{
+    for (unsigned class = 0; class < BL__STACK_CLASSES; class++) {
+        struct central *c = &central[class];
+
+        bl__lock(&c->lock);
+        while (c->dead) {
+            struct bl__g *g = c->dead;
+
+            c->dead = g->next;
+            c->ndead--;
+            release(c, g, class);
+        }
+        c->low = 0;
+        bl__unlock(&c->lock);
+    }
+}
+
+/* --- figures ------------------------------------------------------------- */
+
+/* Those in Ps' caches count as used until they are handed on: the scheduler knows
+ * how many goroutines there are. */
+void
+bl_read_stack_stats(bl_stack_stats *stats)
+{
+    uint64_t taken = 0;
+    int64_t alive = bl_num_goroutine();
+
+    *stats = (bl_stack_stats){0};
+    for (unsigned class = 0; class < BL__STACK_CLASSES; class++) {
+        struct central *c = &central[class];
+
+        bl__lock(&c->lock);
+        for (const struct slab *s = c->slabs; s; s = s->next) {
+            stats->reserved_bytes += (uint64_t)s->count * size_of(class);
+            taken += s->used;
+        }
+        stats->released += c->released;
+        bl__unlock(&c->lock);
+    }
+    stats->used = alive > 0 ? (uint64_t)alive - 1 : 0; /* main has its own */
+    if (stats->used > taken)
+        stats->used = taken;
+    stats->cached = taken - stats->used;
 }
 
 /* --- looking at all of them ---------------------------------------------- */

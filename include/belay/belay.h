@@ -13,6 +13,7 @@
 #include <belay/defer.h>
 #include <belay/go.h>
 #include <belay/panic.h>
+#include <belay/sync.h>
 #include <belay/test.h>
 #include <belay/time.h>
 

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* belay/sync.h - locks and waiting for others, as Go's sync package has them.
+ *
+ *     static bl_mutex lock;                 // zero is ready for use, everywhere here
+ *
+ *     bl_returns_nothing {
+ *         bl_mutex_lock(&lock);
+ *         bl_defer_call(bl_mutex_unlock, &lock);
+ *         ...                               // a panic unlocks, too
+ *     }
+ *
+ * A goroutine that waits gives its thread to others; a plain thread sleeps.  Nothing
+ * here is owned: who unlocks need not be who locked.  Do not copy what is in use.
+ * Misuse has Go's words; unlocking what is not locked is a fatal error. */
+#ifndef BELAY_SYNC_H
+#define BELAY_SYNC_H
+
+#include <belay/config.h>
+#include <belay/panic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+BL_BEGIN_DECLS
+
+/* What waiting is made of; not for direct use. */
+typedef struct bl__sema {
+    uint32_t count, waiting, lock, unused;
+    void *first, *last;
+} bl__sema;
+
+/* --- mutex -------------------------------------------------------------------- */
+
+/* Waiters queue; a running goroutine may overtake one that has just been woken,
+ * until somebody has waited for 1 ms: then the mutex goes from hand to hand (Go's
+ * starvation mode). */
+typedef struct bl_mutex {
+    uint32_t state, unused;
+    bl__sema sema;
+} bl_mutex;
+
+/* Call from: anywhere.  Blocks: until it is unlocked; for ever if the caller itself
+ * has locked it. */
+BL_API void bl_mutex_lock(bl_mutex *m);
+
+/* Never blocks; fails while others are starving. */
+BL_API bool bl_mutex_try_lock(bl_mutex *m);
+
+/* Call from: anywhere, not only who locked.  Blocks: no.
+ * Fatal error: "sync: unlock of unlocked mutex". */
+BL_API void bl_mutex_unlock(bl_mutex *m);
+
+/* --- many readers or one writer ---------------------------------------------- */
+
+/* A writer that waits keeps new readers out: so a reader must not lock twice. */
+typedef struct bl_rwmutex {
+    bl_mutex writers;
+    bl__sema writer_sema, reader_sema;
+    int32_t readers;   /* minus 2^30 when a writer waits or writes */
+    int32_t departing; /* readers that the writer waits for */
+} bl_rwmutex;
+
+BL_API void bl_rwmutex_lock(bl_rwmutex *rw);
+BL_API bool bl_rwmutex_try_lock(bl_rwmutex *rw);
+BL_API void bl_rwmutex_unlock(bl_rwmutex *rw);
+BL_API void bl_rwmutex_rlock(bl_rwmutex *rw);
+BL_API bool bl_rwmutex_try_rlock(bl_rwmutex *rw);
+BL_API void bl_rwmutex_runlock(bl_rwmutex *rw);
+
+/* --- wait group ----------------------------------------------------------------- */
+
+typedef struct bl_waitgroup {
+    uint64_t state; /* counter, waiters */
+    bl__sema sema;
+} bl_waitgroup;
+
+/* Adds n, which may be negative, to the counter; at zero all waiters go on.
+ * Panics: "sync: negative WaitGroup counter". */
+BL_API void bl_waitgroup_add(bl_waitgroup *wg, int n);
+BL_API void bl_waitgroup_done(bl_waitgroup *wg);
+
+/* Blocks: until the counter is zero. */
+BL_API void bl_waitgroup_wait(bl_waitgroup *wg);
+
+/* Adds 1, and starts a goroutine that calls f(arg) and then subtracts it, also when f
+ * panics or ends the goroutine (Go 1.25's WaitGroup.Go). */
+BL_API void bl_waitgroup_go(bl_waitgroup *wg, void (*f)(void *arg), void *arg);
+
+/* --- once ----------------------------------------------------------------------- */
+
+typedef struct bl_once {
+    uint32_t done, unused;
+    bl_mutex mutex;
+} bl_once;
+
+/* Calls f(arg) if it is the first call for this once, and returns when f has
+ * returned or panicked: then later calls do nothing. */
+BL_API void bl_once_do(bl_once *once, void (*f)(void *arg), void *arg);
+
+/* A function that runs once: every call after the first returns at once, or panics
+ * with what the first one panicked with.  {.f = f, .arg = arg} is ready. */
+typedef struct bl_once_func {
+    void (*f)(void *arg);
+    void *arg;
+    bl_once once;
+    bl_panic_info *panicked; /* kept until the process ends */
+    bool returned;
+} bl_once_func;
+
+BL_API void bl_once_func_call(bl_once_func *of);
+
+/* --- condition variable --------------------------------------------------------- */
+
+typedef struct bl_cond {
+    struct bl_cond *self; /* to find copies */
+    uint32_t lock, unused;
+    void *first, *last;
+} bl_cond;
+
+/* Unlocks m, waits to be signalled, locks m again; no spurious wake-ups.
+ * Panics: "sync.Cond is copied", as the other two. */
+BL_API void bl_cond_wait(bl_cond *c, bl_mutex *m);
+
+/* Wakes who has waited longest; or all. */
+BL_API void bl_cond_signal(bl_cond *c);
+BL_API void bl_cond_broadcast(bl_cond *c);
+
+/* --- weighted semaphore --------------------------------------------------------- */
+
+/* {.size = n} has n units.  First come, first served: a large request that waits
+ * keeps smaller ones behind it. */
+typedef struct bl_semaphore {
+    int64_t size;
+    int64_t taken;
+    uint32_t lock, unused;
+    void *first, *last;
+} bl_semaphore;
+
+BL_API void bl_semaphore_acquire(bl_semaphore *s, int64_t n);
+/* Returns 0 or -ETIMEDOUT. */
+BL_API int bl_semaphore_acquire_until(bl_semaphore *s, int64_t n, int64_t until_ns);
+BL_API bool bl_semaphore_try_acquire(bl_semaphore *s, int64_t n);
+/* Panics: "semaphore: released more than held". */
+BL_API void bl_semaphore_release(bl_semaphore *s, int64_t n);
+
+/* --- pool ----------------------------------------------------------------------- */
+
+/* Items that are free, kept apart for each processor.  {.make = f} gives the items
+ * that nobody has stored; {.destroy = g} gets those that are not needed. */
+typedef struct bl_pool {
+    void *(*make)(void);
+    void (*destroy)(void *item);
+    struct bl__pool *inner;
+} bl_pool;
+
+/* What was stored last on this processor, or any, or make()'s; NULL without make.
+ * Call from: anywhere.  Blocks: no. */
+BL_API void *bl_pool_get(bl_pool *p);
+
+/* Stores item; NULL is ignored.  Call from: anywhere.  Blocks: no. */
+BL_API void bl_pool_put(bl_pool *p, void *item);
+
+/* C has no collector that could empty pools: call this from time to time.  What is
+ * stored survives one call, and is destroyed by the second if nobody has taken it. */
+BL_API void bl_pool_age(bl_pool *p);
+
+/* Destroys all items, and the pool's memory; it can be used again.  Nobody may be
+ * using it. */
+BL_API void bl_pool_clear(bl_pool *p);
+
+/* --- error group ---------------------------------------------------------------- */
+
+/* Goroutines that do one job; {.limit = n} lets n of them run at a time. */
+typedef struct bl_errgroup {
+    int64_t limit; /* 0: any number */
+    bl_waitgroup members;
+    bl_semaphore slots;
+    bl_mutex mutex;
+    int error;     /* the first one */
+    bl_panic_info *panicked; /* the first one */
+} bl_errgroup;
+
+/* Starts f(arg) in a goroutine; f returns 0 or a negative errno.
+ * Blocks: while `limit` of them run. */
+BL_API void bl_errgroup_go(bl_errgroup *eg, int (*f)(void *arg), void *arg);
+
+/* Waits for all, and returns the first error that came, or 0.  If one of them
+ * panicked, panics with that. */
+BL_API int bl_errgroup_wait(bl_errgroup *eg);
+
+/* --- single flight --------------------------------------------------------------- */
+
+typedef struct bl_flights {
+    bl_mutex mutex;
+    struct bl__flight *first;
+} bl_flights;
+
+/* Returns f(arg); while one call for key is under way others for the same key wait
+ * for it, and return the same.  *shared (unless NULL) says whether others got it as
+ * well.  A panic of f goes to all of them. */
+BL_API void *bl_flights_do(bl_flights *fs, const char *key, void *(*f)(void *arg),
+                           void *arg, bool *shared);
+
+BL_END_DECLS
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sync/cond.c - condition variables.
+ *
+ * A waiter is in the queue before the mutex is unlocked, and the mutex is unlocked
+ * when the waiter is off its stack: no signal can come between. */
+#include "sync/sync.h"
+
+static void
+check(bl_cond *c)
+{
+    bl_cond *none = NULL;
+    _Atomic(bl_cond *) *self = (_Atomic(bl_cond *) *)&c->self;
+
+    if (atomic_load_explicit(self, memory_order_relaxed) != c &&
+        !atomic_compare_exchange_strong(self, &none, c) && none != c)
+        bl_panic("sync.Cond is copied");
+}
+
+struct releasing {
+    bl_cond *c;
+    bl_mutex *m;
+};
+
+/* Once c is unlocked the waiter may run, and *p be gone. */
+static void
+release(void *p)
+{
+    struct releasing r = *(struct releasing *)p;
+
+    bl__unlock(BL__LOCK_OF(r.c));
+    bl__mutex_unlock_inside(r.m);
+}
+
+void
+bl_cond_wait(bl_cond *c, bl_mutex *m)
+{
+    struct releasing r = {c, m};
+    struct bl__waiter w = {0};
+    struct bl__g *g;
+
+    check(c);
+    g = bl__enter();
+    w.g = g;
+    bl__lock(BL__LOCK_OF(c));
+    bl__queue_push(BL__QUEUE_OF(c), &w);
+    bl__park(g, release, &r, BL__WAIT_COND);
+    bl__leave(g);
+    bl_mutex_lock(m);
+}
+
+static struct bl__g *
+pop(bl_cond *c)
+{
+    struct bl__waiter *w;
+    struct bl__g *g;
+
+    bl__lock(BL__LOCK_OF(c));
+    w = bl__queue_pop(BL__QUEUE_OF(c));
+    g = w ? w->g : NULL;
+    bl__unlock(BL__LOCK_OF(c));
+    return g;
+}
+
+void
+bl_cond_signal(bl_cond *c)
+{
+    struct bl__g *self, *g;
+
+    check(c);
+    self = bl__enter();
+    if ((g = pop(c)))
+        bl__ready(g, true);
+    bl__leave(self);
+}
+
+/* Those that wait now: who comes later waits for the next one. */
+void
+bl_cond_broadcast(bl_cond *c)
+{
+    struct bl__g *self, *first = NULL, **last = &first;
+    struct bl__waiter *w;
+
+    check(c);
+    self = bl__enter();
+    bl__lock(BL__LOCK_OF(c));
+    while ((w = bl__queue_pop(BL__QUEUE_OF(c)))) {
+        *last = w->g;
+        last = &w->g->next;
+    }
+    *last = NULL;
+    bl__unlock(BL__LOCK_OF(c));
+    while (first) {
+        struct bl__g *next = first->next;
+
+        bl__ready(first, false);
+        first = next;
+    }
+    bl__leave(self);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sync/mutex.c - a mutex with two modes (the algorithm is Go's: sync/mutex.go).
+ *
+ *   state: LOCKED, WOKEN, STARVING, and above them the number of waiters
+ *
+ * Normal: a woken waiter competes with newcomers, who are running and mostly win.
+ * WOKEN says that one has been woken, or that a newcomer is trying: no need to wake
+ * another.  Starving, after a waiter has failed for 1 ms: the mutex is handed to the
+ * first waiter, newcomers queue.  The last waiter, or one that has waited for less,
+ * ends that. */
+#include "sync/sync.h"
+
+#include "os/os.h"
+
+enum {
+    LOCKED = 1,
+    WOKEN = 2,
+    STARVING = 4,
+    WAITER = 8,
+    STARVING_NS = 1000000,
+    SPINS = 4,
+    PAUSES = 30,
+};
+
+/* Spinning is worth it only if the owner runs at the same time. */
+static bool
+may_spin(int spins)
+{
+    return spins < SPINS &&
+           atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) > 1 &&
+           !bl__sched.special;
+}
+
+/* One attempt to change the state from old.  Returns whether it was made, and in
+ * *got whether that was all there was to do. */
+static bool
+try_change(bl_mutex *m, uint32_t *old, bool awoke, bool starving, bool *got)
+{
+    uint32_t new = *old;
+
+    if (!(*old & STARVING))
+        new |= LOCKED; /* newcomers of a starving mutex queue */
+    if (*old & (LOCKED | STARVING))
+        new += WAITER;
+    if (starving && (*old & LOCKED))
+        new |= STARVING;
+    if (awoke)
+        new &= ~(uint32_t)WOKEN;
+    /* acquire: pairs with the release in unlocking */
+    if (!atomic_compare_exchange_strong_explicit(BL__U32(&m->state), old, new,
+                                                 memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    *got = !(*old & (LOCKED | STARVING));
+    return true;
+}
+
+/* Woken in starvation mode: the mutex is ours, but the state does not say so. */
+static void
+take_over(bl_mutex *m, uint32_t old, bool starving)
+{
+    uint32_t change = LOCKED - WAITER;
+
+    if (!starving || old / WAITER == 1)
+        change -= STARVING;
+    atomic_fetch_add_explicit(BL__U32(&m->state), change, memory_order_acquire);
+}
+
+static BL__NOINLINE void
+lock_slow(bl_mutex *m)
+{
+    int64_t since = 0;
+    bool starving = false, awoke = false, got;
+    int spins = 0;
+    uint32_t old = atomic_load_explicit(BL__U32(&m->state), memory_order_relaxed);
+
+    for (;;) {
+        if ((old & (LOCKED | STARVING)) == LOCKED && may_spin(spins)) {
+            if (!awoke && !(old & WOKEN) && old / WAITER != 0 &&
+                atomic_compare_exchange_strong(BL__U32(&m->state), &old, old | WOKEN))
+                awoke = true;
+            for (int i = 0; i < PAUSES; i++)
+                bl__cpu_relax();
+            spins++;
+            old = atomic_load_explicit(BL__U32(&m->state), memory_order_relaxed);
+            continue;
+        }
+        if (!try_change(m, &old, awoke, starving, &got))
+            continue;
+        if (got)
+            return;
+        bl__sema_acquire(&m->sema, since != 0, BL__WAIT_MUTEX);
+        if (since == 0)
+            since = bl__os_now();
+        else
+            starving = starving || bl__os_now() - since > STARVING_NS;
+        old = atomic_load_explicit(BL__U32(&m->state), memory_order_relaxed);
+        if (old & STARVING) {
+            take_over(m, old, starving);
+            return;
+        }
+        awoke = true;
+        spins = 0;
+    }
+}
+
+void
+bl_mutex_lock(bl_mutex *m)
+{
+    uint32_t free = 0;
+
+    /* acquire: pairs with the release in unlocking */
+    if (BL__UNLIKELY(!atomic_compare_exchange_strong_explicit(
+            BL__U32(&m->state), &free, LOCKED, memory_order_acquire,
+            memory_order_relaxed)))
+        lock_slow(m);
+}
+
+bool
+bl_mutex_try_lock(bl_mutex *m)
+{
+    uint32_t old = atomic_load_explicit(BL__U32(&m->state), memory_order_relaxed);
+
+    return !(old & (LOCKED | STARVING)) &&
+           atomic_compare_exchange_strong_explicit(BL__U32(&m->state), &old,
+                                                   old | LOCKED, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+/* `state` is what is left.  Whom to wake, if anybody. */
+static BL__NOINLINE void
+unlock_slow(bl_mutex *m, uint32_t state, bool inside)
+{
+    void (*release)(bl__sema *, bool) = inside ? bl__sema_release_inside
+                                               : bl__sema_release;
+
+    if ((state + LOCKED) % 2 == 0)
+        bl__fatal_at("sync: unlock of unlocked mutex", NULL, NULL);
+    if (state & STARVING) {
+        release(&m->sema, true);
+        return;
+    }
+    while (state / WAITER != 0 && !(state & (LOCKED | WOKEN | STARVING)))
+        if (atomic_compare_exchange_strong(BL__U32(&m->state), &state,
+                                           (state - WAITER) | WOKEN)) {
+            release(&m->sema, false);
+            return;
+        }
+}
+
+void
+bl_mutex_unlock(bl_mutex *m)
+{
+    /* release: pairs with the acquire in locking */
+    uint32_t state = atomic_fetch_sub_explicit(BL__U32(&m->state), LOCKED,
+                                               memory_order_release) - LOCKED;
+
+    if (BL__UNLIKELY(state != 0))
+        unlock_slow(m, state, false);
+}
+
+void
+bl__mutex_unlock_inside(bl_mutex *m)
+{
+    uint32_t state = atomic_fetch_sub_explicit(BL__U32(&m->state), LOCKED,
+                                               memory_order_release) - LOCKED;
+
+    if (state != 0)
+        unlock_slow(m, state, true);
+}

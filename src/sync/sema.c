@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sync/sema.c - counting semaphores: the one thing that mutexes wait with; and the
+ * weighted one for users.
+ *
+ *   count     units that anybody may take
+ *   waiting   goroutines in the queue, or about to enter it
+ *
+ * Who releases adds to count, then looks at waiting; who waits adds to waiting, then
+ * looks at count: at least one of them sees the other (both sequentially
+ * consistent).  A woken waiter competes with others for the unit, unless it was
+ * handed to it (ticket). */
+#include "sync/sync.h"
+
+#include <belay/chan.h>
+#include <errno.h>
+
+static bool
+take(bl__sema *s)
+{
+    uint32_t n = atomic_load(BL__U32(&s->count));
+
+    while (n > 0)
+        if (atomic_compare_exchange_weak(BL__U32(&s->count), &n, n - 1))
+            return true;
+    return false;
+}
+
+void
+bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason)
+{
+    struct bl__waiter w = {0};
+    struct bl__g *g;
+
+    if (take(s))
+        return;
+    g = bl__enter();
+    for (;;) {
+        bl__lock(BL__LOCK_OF(s));
+        atomic_fetch_add(BL__U32(&s->waiting), 1);
+        if (take(s)) {
+            atomic_fetch_sub(BL__U32(&s->waiting), 1);
+            bl__unlock(BL__LOCK_OF(s));
+            break;
+        }
+        w = (struct bl__waiter){.g = g};
+        if (front)
+            bl__queue_push_front(BL__QUEUE_OF(s), &w);
+        else
+            bl__queue_push(BL__QUEUE_OF(s), &w);
+        bl__park_unlock(g, BL__LOCK_OF(s), reason);
+        if (w.ticket || take(s))
+            break;
+        front = true; /* it has waited already */
+    }
+    bl__leave(g);
+}
+
+void
+bl__sema_release_inside(bl__sema *s, bool hand_off)
+{
+    struct bl__waiter *w;
+    struct bl__g *g;
+
+    atomic_fetch_add(BL__U32(&s->count), 1);
+    if (atomic_load(BL__U32(&s->waiting)) == 0)
+        return;
+    bl__lock(BL__LOCK_OF(s));
+    w = bl__queue_pop(BL__QUEUE_OF(s));
+    if (w) {
+        atomic_fetch_sub(BL__U32(&s->waiting), 1);
+        w->ticket = hand_off && take(s);
+        g = w->g;
+    }
+    bl__unlock(BL__LOCK_OF(s));
+    if (w)
+        bl__ready(g, true);
+}
+
+void
+bl__sema_release(bl__sema *s, bool hand_off)
+{
+    struct bl__g *g = bl__enter();
+
+    bl__sema_release_inside(s, hand_off);
+    if (hand_off && g->m)
+        bl__yield(g);
+    bl__leave(g);
+}
+
+/* --- weighted: lock held ------------------------------------------------- */
+
+/* A waiter's units lie where `value` points. */
+static int64_t
+wanted(const struct bl__waiter *w)
+{
+    return *(const int64_t *)w->value;
+}
+
+/* Chains whoever can go on now by their goroutines' `next`. */
+static struct bl__g *
+grant(bl_semaphore *s)
+{
+    struct bl__queue *q = BL__QUEUE_OF(s);
+    struct bl__g *first = NULL, **last = &first;
+
+    while (q->first && wanted(q->first) <= s->size - s->taken) {
+        int64_t n = wanted(q->first);
+        struct bl__waiter *w = q->first;
+
+        bl__queue_remove(q, w);
+        if (!bl__claim(w))
+            continue; /* its time was up */
+        s->taken += n;
+        w->success = true;
+        *last = w->g;
+        last = &w->g->next;
+    }
+    *last = NULL;
+    return first;
+}
+
+static void
+ready_all(struct bl__g *g)
+{
+    while (g) {
+        struct bl__g *next = g->next;
+
+        bl__ready(g, false);
+        g = next;
+    }
+}
+
+static bool
+take_units(bl_semaphore *s, int64_t n)
+{
+    if (n > s->size - s->taken || BL__QUEUE_OF(s)->first)
+        return false;
+    s->taken += n;
+    return true;
+}
+
+static void
+unlock(void *p)
+{
+    bl__unlock(p);
+}
+
+int
+bl_semaphore_acquire_until(bl_semaphore *s, int64_t n, int64_t until_ns)
+{
+    struct bl__g *g = bl__enter(), *wake = NULL;
+    bool in_time = true;
+
+    bl__lock(BL__LOCK_OF(s));
+    if (take_units(s, n)) {
+        bl__unlock(BL__LOCK_OF(s));
+    } else {
+        struct bl__waiter w = {.g = g, .value = &n, .shared = true};
+
+        atomic_store_explicit(&g->claimed, 0, memory_order_relaxed);
+        bl__queue_push(BL__QUEUE_OF(s), &w);
+        in_time = bl__park_until(g, unlock, BL__LOCK_OF(s), BL__WAIT_SEMAPHORE,
+                                 until_ns);
+        if (!in_time) { /* those behind may have waited for us only */
+            bl__lock(BL__LOCK_OF(s));
+            bl__queue_remove(BL__QUEUE_OF(s), &w);
+            wake = grant(s);
+            bl__unlock(BL__LOCK_OF(s));
+            ready_all(wake);
+        }
+    }
+    bl__leave(g);
+    return in_time ? 0 : -ETIMEDOUT;
+}
+
+void
+bl_semaphore_acquire(bl_semaphore *s, int64_t n)
+{
+    bl_semaphore_acquire_until(s, n, BL_FOREVER);
+}
+
+bool
+bl_semaphore_try_acquire(bl_semaphore *s, int64_t n)
+{
+    bool taken;
+
+    bl__lock(BL__LOCK_OF(s));
+    taken = take_units(s, n);
+    bl__unlock(BL__LOCK_OF(s));
+    return taken;
+}
+
+void
+bl_semaphore_release(bl_semaphore *s, int64_t n)
+{
+    struct bl__g *g = bl__enter(), *wake = NULL;
+    bool wrong;
+
+    bl__lock(BL__LOCK_OF(s));
+    wrong = n > s->taken;
+    if (!wrong) {
+        s->taken -= n;
+        wake = grant(s);
+    }
+    bl__unlock(BL__LOCK_OF(s));
+    ready_all(wake);
+    bl__leave(g);
+    if (wrong)
+        bl_panic("semaphore: released more than held");
+}

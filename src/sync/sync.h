@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sync/sync.h - what mutexes and the rest are made of.
+ *
+ * Public structs have plain members, so that C++ can read the header too; here they
+ * are seen as the atomics, locks and queues that they are. */
+#ifndef BELAY_SYNC_SYNC_H
+#define BELAY_SYNC_SYNC_H
+
+#include "sched/sched.h"
+
+#include <belay/sync.h>
+
+#define BL__U32(member) ((_Atomic uint32_t *)(member))
+#define BL__I32(member) ((_Atomic int32_t *)(member))
+#define BL__U64(member) ((_Atomic uint64_t *)(member))
+#define BL__LOCK_OF(x) ((struct bl__lock *)&(x)->lock)
+#define BL__QUEUE_OF(x) ((struct bl__queue *)&(x)->first)
+
+_Static_assert(sizeof(struct bl__lock) == 4, "fits the public member");
+_Static_assert(sizeof(struct bl__queue) == 2 * sizeof(void *), "the same");
+
+/* Takes one unit, or waits for one: at the front of the queue if `front`. */
+void bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason);
+
+/* Gives one unit.  With hand_off the first waiter gets it, and runs next. */
+void bl__sema_release(bl__sema *s, bool hand_off);
+
+/* The same for a caller that is inside Belay already. */
+void bl__sema_release_inside(bl__sema *s, bool hand_off);
+
+/* bl_mutex_unlock() for a caller that is inside Belay already. */
+void bl__mutex_unlock_inside(bl_mutex *m);
+
+#endif

@@ -188,7 +188,8 @@ Y3_waiters_queue(void)
     for (int i = 0; i < 5; i++) {
         bl_waitgroup_add(&wg, 1);
         go(lock_and_note, i, &wg);
-        bl_sleep(BL_MICROSECOND);
+        while (__atomic_load_n(&order_mutex.sema.waiting, __ATOMIC_SEQ_CST) <= (unsigned)i)
+            gosched();
     }
     bl_mutex_unlock(&order_mutex);
     bl_waitgroup_wait(&wg);
@@ -505,7 +506,7 @@ Y15_once_runs_once(void)
 static bl_once panicking_once;
 
 static void
-raise(void *unused)
+fail(void *unused)
 {
     (void)unused;
     counter++;
@@ -515,7 +516,7 @@ raise(void *unused)
 static void
 do_panicking(void)
 {
-    bl_once_do(&panicking_once, raise, NULL);
+    bl_once_do(&panicking_once, fail, NULL);
 }
 
 static void
@@ -559,7 +560,7 @@ static void
 Y18_Y19_every_call_panics(void)
 {
     counter = 0;
-    once_func = (bl_once_func){.f = raise};
+    once_func = (bl_once_func){.f = fail};
     for (int i = 0; i < 3; i++)
         CHECK_STR(panic_of(call_once_func), "failed");
     CHECK_EQ(counter, 1);
@@ -589,7 +590,7 @@ Y20_goexit_in_once_func(void)
     go(call_in_goroutine, &wg);
     bl_waitgroup_wait(&wg);
     CHECK_STR(panic_of(call_once_func),
-              "panic called with nil argument (use GODEBUG=panicnil=1 to disable)");
+              "panic called with nil argument");
 }
 
 /* --- cond ---------------------------------------------------------------------- */
@@ -895,8 +896,7 @@ static void *
 fly(void *arg)
 {
     flights_flown++;
-    for (int i = 0; i < 100; i++)
-        gosched();
+    bl_sleep(20 * BL_MILLISECOND); /* the others come meanwhile */
     return arg;
 }
 
@@ -923,7 +923,7 @@ single_flights(void)
     }
     bl_waitgroup_wait(&wg);
     CHECK(flights_flown >= 1 && flights_flown < 10);
-    CHECK(shared > 0);
+    CHECK(shared >= 2);
     CHECK(!fs.first);
 }
 

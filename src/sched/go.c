@@ -238,7 +238,7 @@ bl_gomaxprocs(int n)
         bl__wake_p();
     bl__leave(g);
     if (n < old)
-        bl_gosched();
+        bl_gosched(); /* our own P may be one of those that go */
     return old;
 }
 

@@ -188,6 +188,7 @@ bl__idle_p_get(void)
     if (!p)
         return NULL;
     bl__sched.idle_ps = p->next;
+    p->state = BL__P_USED;
     atomic_fetch_sub_explicit(&bl__sched.idle, 1, memory_order_seq_cst);
     return p;
 }
@@ -196,6 +197,12 @@ void
 bl__idle_p_put(struct bl__p *p)
 {
     atomic_store_explicit(&p->m, NULL, memory_order_relaxed);
+    if (p->id >= atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed)) {
+        bl__timers_move(&p->timers, &bl__sched.ps[0]->timers);
+        p->state = BL__P_OUT;
+        return;
+    }
+    p->state = BL__P_IDLE;
     p->next = bl__sched.idle_ps;
     bl__sched.idle_ps = p;
     atomic_fetch_add_explicit(&bl__sched.idle, 1, memory_order_seq_cst);
@@ -574,11 +581,14 @@ retire(struct bl__m *m)
     struct bl__p *p = m->p;
     struct bl__g *g;
 
-    bl__timers_move(&p->timers, &bl__sched.ps[0]->timers);
     while ((g = bl__runq_get(p)))
         bl__enqueue_global(g);
-    m->p = NULL;
-    atomic_store_explicit(&p->m, NULL, memory_order_relaxed);
+    bl__lock(&bl__sched.lock);
+    if (p->id >= atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed)) {
+        bl__idle_p_put(p); /* which puts it out */
+        m->p = NULL;
+    }
+    bl__unlock(&bl__sched.lock);
     bl__wake_p();
 }
 
@@ -806,6 +816,7 @@ bl__yield(struct bl__g *g)
     struct bl__m *m = g->m;
 
     if (!bl__sched.seed && bl__runq_is_empty(m->p) &&
+        m->p->id < atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) &&
         atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) == 0 &&
         atomic_load_explicit(&m->p->timers.next, memory_order_relaxed) == INT64_MAX)
         return;
@@ -903,34 +914,36 @@ make_p(int id)
     return p;
 }
 
+/* Busy Ps that are too many retire when their M looks for work. */
+static void
+put_out_idle(void)
+{
+    struct bl__p *p = bl__sched.idle_ps, *next;
+
+    bl__sched.idle_ps = NULL;
+    atomic_store(&bl__sched.idle, 0);
+    for (; p; p = next) {
+        next = p->next;
+        bl__idle_p_put(p);
+    }
+}
+
 int
 bl__set_nprocs(int n)
 {
-    int old = atomic_load(&bl__sched.nprocs);
+    int old;
 
     bl__lock(&bl__sched.lock);
-    for (int i = 0; i < n; i++) {
-        struct bl__p *p = bl__sched.ps[i];
-
-        if (!p && !(p = bl__sched.ps[i] = make_p(i))) {
-            n = i > 0 ? i : 1;
-            break;
-        }
-        if (i >= old && !atomic_load_explicit(&p->m, memory_order_relaxed) &&
-            !(i == 0 && old == 0))
-            bl__idle_p_put(p);
-    }
-    /* idle ones that are too many leave the list; busy ones retire */
-    for (struct bl__p **at = &bl__sched.idle_ps; *at;) {
-        if ((*at)->id >= n) {
-            bl__timers_move(&(*at)->timers, &bl__sched.ps[0]->timers);
-            *at = (*at)->next;
-            atomic_fetch_sub_explicit(&bl__sched.idle, 1, memory_order_seq_cst);
-        } else {
-            at = &(*at)->next;
-        }
-    }
+    old = atomic_load(&bl__sched.nprocs);
+    for (int i = old; i < n; i++)
+        if (!bl__sched.ps[i] && !(bl__sched.ps[i] = make_p(i)))
+            n = i; /* no memory: as many as there are */
     atomic_store(&bl__sched.nprocs, n);
+    for (int i = n; i-- > old;)
+        if (bl__sched.ps[i]->state == BL__P_OUT)
+            bl__idle_p_put(bl__sched.ps[i]);
+    if (n < old)
+        put_out_idle();
     bl__unlock(&bl__sched.lock);
     return old;
 }
@@ -997,7 +1010,7 @@ in_child(void)
         m->tid = bl__os_thread_id();
     }
     for (int i = n; i-- > 0;)
-        if (!m || m->p != bl__sched.ps[i])
+        if (bl__sched.ps[i]->state != BL__P_OUT && (!m || m->p != bl__sched.ps[i]))
             bl__idle_p_put(bl__sched.ps[i]);
     bl__unlock(&bl__sched.lock);
 }
@@ -1037,6 +1050,8 @@ start(void)
     m->g = g;
     atomic_store(&g->status, BL__G_RUNNING);
     atomic_store(&m->inside, 0);
-    own(m, bl__sched.ps[0]);
+    bl__lock(&bl__sched.lock);
+    own(m, bl__idle_p_get());
+    bl__unlock(&bl__sched.lock);
     atomic_store(&bl__sched.goroutines, 1);
 }

@@ -97,8 +97,15 @@ struct bl__timers {
 
 /* --- processors and threads ---------------------------------------------- */
 
+/* P_OUT   not in use: BELAYMAXPROCS is lower     bl__set_nprocs -> IDLE
+ * P_IDLE  in the list of idle ones                who takes it -> USED
+ * P_USED  an M has it, or is being given it       its M -> IDLE, OUT
+ * Changed under sched.lock. */
+enum bl__p_state { BL__P_OUT, BL__P_IDLE, BL__P_USED };
+
 struct bl__p {
     int id;
+    enum bl__p_state state;
     _Atomic(struct bl__m *) m;   /* NULL: idle.  Changed under sched.lock */
     struct bl__p *next;          /* in the list of idle ones */
     _Atomic uint32_t tick;       /* goroutines run so far */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* conformance/concurrent.h - for tests with goroutines: what a function panics with,
+ * how a process ends, when everything has come to rest. */
+#ifndef BELAY_TESTS_CONCURRENT_H
+#define BELAY_TESTS_CONCURRENT_H
+
+#include "check.h"
+
+#include <belay/belay.h>
+#include <belay/keywords.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static __attribute__((unused)) void
+concurrent_note_panic(char *text)
+{
+    const bl_panic_info *p = recover();
+
+    if (p)
+        bl_panic_text(p, text, 200);
+}
+
+/* What f panics with, "" if it does not. */
+static __attribute__((unused)) const char *
+panic_of(void (*f)(void))
+{
+    static char text[200];
+
+    text[0] = '\0';
+    returns (const char *, result) {
+        result = text;
+        defer_call(concurrent_note_panic, text);
+        f();
+    }
+}
+
+/* Runs f in a child: it must end with status 2, and first say `want`. */
+static __attribute__((unused)) void
+check_fatal(void (*f)(void), const char *want)
+{
+    char got[4096] = "";
+    size_t n = 0;
+    ssize_t r;
+    int fd[2], status;
+    pid_t child;
+
+    CHECK(pipe(fd) == 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        dup2(fd[1], 2);
+        close(fd[0]);
+        close(fd[1]);
+        alarm(20);
+        f();
+        _exit(0);
+    }
+    close(fd[1]);
+    while (n < sizeof got - 1 && (r = read(fd[0], got + n, sizeof got - 1 - n)) > 0)
+        n += (size_t)r;
+    close(fd[0]);
+    CHECK(waitpid(child, &status, 0) == child);
+    got[n] = '\0';
+    if (strncmp(got, want, strlen(want)) != 0) {
+        fprintf(stderr, "said\n%s\nwant\n%s\n", got, want);
+        _Exit(1);
+    }
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 2);
+}
+
+/* Until every other goroutine is blocked, for all that can be seen from here. */
+static __attribute__((unused)) void
+settle(void)
+{
+    for (int i = 0; i < 20; i++)
+        gosched();
+    bl_sleep(2 * BL_MILLISECOND);
+}
+
+#endif

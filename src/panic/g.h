@@ -161,6 +161,7 @@ struct bl__g {
     _Atomic uint32_t wake;    /* plain thread: the word it sleeps on */
     uint32_t lock_depth;      /* bl_lock_os_thread() calls open */
     bool busy;                /* the engine runs, not code it called */
+    bool sleeps;              /* plain thread: counted in sched.parked_threads */
     _Alignas(16) char inline_calls[BL__CALLS_INLINE];
 } __attribute__((aligned(64)));
 

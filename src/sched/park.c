@@ -90,10 +90,11 @@ park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
     uint32_t no = 0;
     bool expired = false;
 
+    g->sleeps = until == INT64_MAX; /* with a deadline it will go on by itself */
+    if (g->sleeps)
+        atomic_fetch_add_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
     if (release)
         release(arg);
-    if (until == INT64_MAX) /* with a deadline it will go on by itself */
-        atomic_fetch_add_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
     /* acquire: pairs with the release in bl__ready */
     while (atomic_load_explicit(&g->wake, memory_order_acquire) == 0) {
         bl__os_futex_wait(&g->wake, 0, until);
@@ -106,8 +107,6 @@ park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
             break;
         }
     }
-    if (until == INT64_MAX)
-        atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
     atomic_store_explicit(&g->wake, 0, memory_order_relaxed);
     return !expired;
 }
@@ -172,6 +171,9 @@ void
 bl__ready_counted(struct bl__g *g, bool next)
 {
     if (BL__UNLIKELY(g->m == NULL)) {
+        if (g->sleeps) /* it is awake from now on: see bl__check_deadlock */
+            atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1,
+                                      memory_order_seq_cst);
         /* release: pairs with the acquire in park_thread */
         atomic_store_explicit(&g->wake, 1, memory_order_release);
         bl__os_futex_wake(&g->wake, 1);

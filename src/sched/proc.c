@@ -30,6 +30,7 @@ bool bl__tracked;
 enum {
     FAIRNESS = 61,          /* every so often the queue for all comes first */
     STEAL_ROUNDS = 4,
+    STEP_NS = 1000,         /* deterministic mode: its clock goes on with each switch */
     LINGER_LOOKS = 20,
     LINGER_PAUSES = 24,     /* about a microsecond */
     G0_STACK = 256 * 1024,
@@ -778,8 +779,11 @@ run_goroutines(struct bl__m *m)
                 continue;
             }
         }
-        if (BL__UNLIKELY(bl__sched.seed))
+        if (BL__UNLIKELY(bl__sched.seed)) {
+            /* a goroutine that polls for a time must see it come */
+            atomic_fetch_add_explicit(&bl__sched.fake_now, STEP_NS, memory_order_relaxed);
             bl__sched.trace_hash = (bl__sched.trace_hash ^ g->id) * 0x100000001b3;
+        }
         switch_to(m, &m->g0, g, false);
     }
 }

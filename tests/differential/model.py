@@ -14,6 +14,8 @@ one can be stored, shrunk and replayed:
     expression [TYPE, variable or 0, number], ["ptr", number], ["ref", variable],
               ["call", function, [expression, ...]]
 
+Programs with goroutines have "tasks": true, and what tasks.py adds.
+
 Every function has the int locals v0 and v1, its parameters a0, a1, ... and its
 named result r.  Loops add i<name>, the statement "local" adds w<id>, and
 "recover" adds the recovered value p<id>.
@@ -32,6 +34,8 @@ is the same thing as long as nothing inside looks at which function it is in:
 
 import random
 from dataclasses import dataclass, replace
+
+import tasks
 
 VALUE_TYPES = ("int", "i64", "f64", "ptr", "pair")
 PANICS = ("text", "lines", "int", "uint", "bool", "float", "complex", "string",
@@ -91,12 +95,13 @@ def all_statements(body):
 
 # --- which programs are legal ------------------------------------------------
 
-class Checker:
+class Checker(tasks.TaskRules):
     """Raises Illegal where a program breaks a rule."""
 
     def __init__(self, program):
         self.program = program
         self.functions = program["functions"]
+        self.with_tasks = program.get("tasks", False)
 
     def check(self):
         if self.functions[0]["params"]:
@@ -112,6 +117,7 @@ class Checker:
         place = replace(place, depth=place.depth + 1)
         for statement in body:
             place = getattr(self, "on_" + statement["op"])(statement, place) or place
+            self.need(self.with_tasks or statement["op"] not in tasks.WEIGHTS, "no tasks")
 
     def need(self, condition, what):
         if not condition:
@@ -281,22 +287,31 @@ DEFERRED_WEIGHTS = {
 }
 
 
-class Generator:
+def weights_with_tasks(weights):
+    return {**weights, **tasks.WEIGHTS}
+
+
+class Generator(tasks.TaskMaker):
     """Makes one random program; kinds: blocks, records or both."""
 
-    def __init__(self, seed, number, kinds):
-        self.random = random.Random(f"{seed}/{number}/{kinds}")
+    def __init__(self, seed, number, kinds, with_tasks):
+        self.random = random.Random(f"{seed}/{number}/{kinds}{'/tasks' * with_tasks}")
+        self.with_tasks = with_tasks
         self.number = number
         self.kinds = kinds
         self.next_id = 0
         self.functions = []
         self.styles = []        # per function: which defers it may use
         self.calm = self.random.random()    # how rarely things go wrong
+        if with_tasks:
+            self.settle_tasks()
 
     def program(self):
         count = self.random.randint(3, 8)
         self.functions = [self.signature(i) for i in range(count)]
         program = {"number": self.number, "functions": self.functions}
+        if self.with_tasks:
+            program["tasks"] = True
         for index in range(count):
             self.fill(program, index)
         check(program)
@@ -319,6 +334,9 @@ class Generator:
         deferred = index > 1 and self.random.random() < 0.5
         weights = DEFERRED_WEIGHTS if deferred else BODY_WEIGHTS
         size = self.random.randint(2, 9)
+        if self.with_tasks:
+            weights = weights_with_tasks(weights)
+            size = self.random.randint(3, 16)
         place = first_place(program, index)
         self.functions[index]["body"] = self.list_of(place, weights, size, True)
 
@@ -332,7 +350,7 @@ class Generator:
                 place = replace(place, scoped=True)
         body = []
         place = replace(place, depth=place.depth + 1)
-        if (own_frame and weights is DEFERRED_WEIGHTS and place.may_recover
+        if (own_frame and weights["recover"] > 1 and place.may_recover
                 and self.random.random() < 0.6):
             self.next_id += 1
             body.append({"op": "recover", "id": self.next_id})
@@ -466,7 +484,8 @@ class Generator:
             self.blocks_begun = True
         inside = replace(place, block=place.block + 1, scoped=False, loop=False, slots=())
         size = self.random.randint(1, 4)
-        return {"op": "defer", "body": self.list_of(inside, DEFERRED_WEIGHTS, size, True)}
+        weights = weights_with_tasks(DEFERRED_WEIGHTS) if self.with_tasks else DEFERRED_WEIGHTS
+        return {"op": "defer", "body": self.list_of(inside, weights, size, True)}
 
     def may_defer_call(self, place):
         return (place.block == 0 and not place.scoped and not self.blocks_begun
@@ -549,5 +568,5 @@ class Generator:
         return {"op": "recovered", "slot": slot, "body": body}
 
 
-def random_program(seed, number, kinds):
-    return Generator(seed, number, kinds).program()
+def random_program(seed, number, kinds, with_tasks=False):
+    return Generator(seed, number, kinds, with_tasks).program()

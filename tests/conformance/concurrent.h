@@ -60,6 +60,8 @@ check_fatal(void (*f)(void), const char *want)
     close(fd[1]);
     while (n < sizeof got - 1 && (r = read(fd[0], got + n, sizeof got - 1 - n)) > 0)
         n += (size_t)r;
+    for (char rest[4096]; read(fd[0], rest, sizeof rest) > 0;)
+        ;
     close(fd[0]);
     CHECK(waitpid(child, &status, 0) == child);
     got[n] = '\0';

@@ -313,6 +313,10 @@ void bl__report_panic(struct bl__g *g) BL__NORETURN;
 void bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
     BL__NORETURN;
 
+/* The same for the user's mistakes, with every goroutine's stack behind it, as Go
+ * does. */
+void bl__fatal_user(const char *what) BL__NORETURN;
+
 /* The same with the frames that a walk has noted. */
 void bl__fatal_trace(const char *what, const char *detail,
                      const struct bl__trace *trace) BL__NORETURN;

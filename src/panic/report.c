@@ -354,6 +354,14 @@ bl__fatal_at(const char *what, const char *detail, const struct bl__ctx *ctx)
 }
 
 void
+bl__fatal_user(const char *what)
+{
+    if (bl__traceback == BL__TRACEBACK_SINGLE)
+        bl__traceback = BL__TRACEBACK_ALL;
+    bl__fatal_at(what, NULL, NULL);
+}
+
+void
 bl_fatal(const char *format, ...)
 {
     char buf[1024];

@@ -173,7 +173,7 @@ go_from(void (*thunk)(void *, void *), const void *args, size_t size, void *call
     int error = 0;
 
     if (BL__UNLIKELY(!callee))
-        bl__fatal_at("go of nil func value", NULL, NULL);
+        bl__fatal_user("go of nil func value");
     if (BL__UNLIKELY(class >= BL__STACK_CLASSES))
         return -EINVAL;
     bl__sched_start();

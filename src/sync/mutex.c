@@ -137,7 +137,7 @@ unlock_slow(bl_mutex *m, uint32_t state, bool inside)
                                                : bl__sema_release;
 
     if ((state + LOCKED) % 2 == 0)
-        bl__fatal_at("sync: unlock of unlocked mutex", NULL, NULL);
+        bl__fatal_user("sync: unlock of unlocked mutex");
     if (state & STARVING) {
         release(&m->sema, true);
         return;

@@ -38,7 +38,7 @@ bl_rwmutex_runlock(bl_rwmutex *rw)
     if (BL__LIKELY(n >= 0))
         return;
     if (n + 1 == 0 || n + 1 == -MAX)
-        bl__fatal_at("sync: RUnlock of unlocked RWMutex", NULL, NULL);
+        bl__fatal_user("sync: RUnlock of unlocked RWMutex");
     if (atomic_fetch_sub(BL__I32(&rw->departing), 1) == 1)
         bl__sema_release(&rw->writer_sema, false);
 }
@@ -73,7 +73,7 @@ bl_rwmutex_unlock(bl_rwmutex *rw)
     int32_t n = atomic_fetch_add(BL__I32(&rw->readers), MAX) + MAX;
 
     if (n >= MAX)
-        bl__fatal_at("sync: Unlock of unlocked RWMutex", NULL, NULL);
+        bl__fatal_user("sync: Unlock of unlocked RWMutex");
     for (; n > 0; n--)
         bl__sema_release(&rw->reader_sema, false);
     bl_mutex_unlock(&rw->writers);

@@ -165,7 +165,7 @@ try_send_on_closed(void)
 }
 
 static void
-C8_C9_C10_misuse_panics(void)
+P19_C8_C9_C10_misuse_panics(void)
 {
     CHECK_STR(panic_of(close_nil), "close of nil channel");
     CHECK_STR(panic_of(close_twice), "close of closed channel");
@@ -574,7 +574,7 @@ main(void)
     RUN(C3_C4_receivers_in_order_of_arrival);
     RUN(C3_C5_senders_in_order_of_arrival);
     RUN(C7_nil_blocks_for_ever);
-    RUN(C8_C9_C10_misuse_panics);
+    RUN(P19_C8_C9_C10_misuse_panics);
     RUN(C11_waiting_senders_panic_at_close);
     RUN(C12_waiting_receivers_wake_at_close);
     RUN(C13_C17_queued_values_come_first);

@@ -36,11 +36,13 @@ panic_of(void (*f)(void))
     }
 }
 
+static char fatal_text[16384]; /* what the last child has said */
+
 /* Runs f in a child: it must end with status 2, and first say `want`. */
 static __attribute__((unused)) void
 check_fatal(void (*f)(void), const char *want)
 {
-    char got[4096] = "";
+    char *got = fatal_text;
     size_t n = 0;
     ssize_t r;
     int fd[2], status;
@@ -58,7 +60,8 @@ check_fatal(void (*f)(void), const char *want)
         _exit(0);
     }
     close(fd[1]);
-    while (n < sizeof got - 1 && (r = read(fd[0], got + n, sizeof got - 1 - n)) > 0)
+    while (n < sizeof fatal_text - 1 &&
+           (r = read(fd[0], got + n, sizeof fatal_text - 1 - n)) > 0)
         n += (size_t)r;
     for (char rest[4096]; read(fd[0], rest, sizeof rest) > 0;)
         ;

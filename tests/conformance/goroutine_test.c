@@ -555,6 +555,43 @@ O28_quit_lists_all(void)
     check_fatal(quit, "SIGQUIT: quit\n\ngoroutine ");
 }
 
+static void
+loop_until_told(chan_of(int) started)
+{
+    bl_send(started, 1);
+    while (!stop)
+        ;
+}
+
+static void
+unlock_unlocked(void)
+{
+    chan_of(int) c = chan_make(int, 0);
+    bl_mutex m = {0};
+
+    stop = false;
+    go(block, c);
+    go(loop_until_told, c);
+    settle();
+    bl_mutex_unlock(&m);
+}
+
+/* A user's mistake lists every goroutine, but none of Belay's helpers; whoever runs
+ * meanwhile can't be looked at. */
+static void
+O22_O26_O31_mistakes_list_all(void)
+{
+    int old = bl_gomaxprocs(2), n = 0;
+
+    check_fatal(unlock_unlocked, "fatal error: sync: unlock of unlocked mutex\n\n"
+                                 "goroutine 1 [running]:\n");
+    CHECK(strstr(fatal_text, "\tgoroutine running on other thread; stack unavailable"));
+    for (const char *at = fatal_text; (at = strstr(at, "\ngoroutine ")); at++)
+        n++;
+    CHECK(n >= 2 && n <= 3); /* one of the two has received what the other sent */
+    bl_gomaxprocs(old);
+}
+
 /* --- what is not possible ------------------------------------------------------ */
 
 static void
@@ -631,6 +668,7 @@ main(void)
     RUN(O17_O20_stacks_tell_states_and_creators);
     RUN(O21_select_of_nil_channels);
     RUN(O28_quit_lists_all);
+    RUN(O22_O26_O31_mistakes_list_all);
     RUN(absurd_stacks);
     RUN(spawning_without_memory);
     return 0;

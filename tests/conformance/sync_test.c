@@ -3,73 +3,10 @@
 
 /* conformance/sync_test.c - Go's sync: catalogue area Y, and the fatal errors and
  * deadlocks that come with it. */
-#include <belay/belay.h>
-#include <belay/keywords.h>
-
-#include "check.h"
+#include "concurrent.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* --- what panics, and what ends the process ------------------------------- */
-
-static char panic_text[200];
-
-static void
-note_panic(void)
-{
-    const bl_panic_info *p = recover();
-
-    if (p)
-        bl_panic_text(p, panic_text, sizeof panic_text);
-}
-
-static const char *
-panic_of(void (*f)(void))
-{
-    panic_text[0] = '\0';
-    returns (const char *, text) {
-        text = panic_text;
-        defer_call(note_panic);
-        f();
-    }
-}
-
-/* Runs f in a child: it must end with status 2, and first say `want`. */
-static void
-check_fatal(void (*f)(void), const char *want)
-{
-    char got[512] = "";
-    size_t n = 0;
-    ssize_t r;
-    int fd[2], status;
-    pid_t child;
-
-    CHECK(pipe(fd) == 0);
-    child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        dup2(fd[1], 2);
-        close(fd[0]);
-        alarm(20);
-        f();
-        _exit(0);
-    }
-    close(fd[1]);
-    while (n < sizeof got - 1 && (r = read(fd[0], got + n, sizeof got - 1 - n)) > 0)
-        n += (size_t)r;
-    close(fd[0]);
-    CHECK(waitpid(child, &status, 0) == child);
-    got[n] = '\0';
-    if (strncmp(got, want, strlen(want)) != 0) {
-        fprintf(stderr, "said\n%s\nwant\n%s\n", got, want);
-        exit(1);
-    }
-    CHECK(WIFEXITED(status));
-    CHECK_EQ(WEXITSTATUS(status), 2);
-}
 
 static const char deadlock[] =
     "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [";
@@ -543,7 +480,7 @@ once_in_once(void)
 }
 
 static void
-Y17_G21_once_in_itself_deadlocks(void)
+Y17_once_in_itself_deadlocks(void)
 {
     check_fatal(once_in_once, deadlock);
 }
@@ -946,7 +883,7 @@ main(void)
     RUN(V8_waitgroup_go_counts_goexit);
     RUN(Y15_once_runs_once);
     RUN(Y16_a_panic_is_done_too);
-    RUN(Y17_G21_once_in_itself_deadlocks);
+    RUN(Y17_once_in_itself_deadlocks);
     RUN(Y18_Y19_every_call_panics);
     RUN(Y20_goexit_in_once_func);
     RUN(Y21_Y22_signal_wakes_the_longest_waiting);

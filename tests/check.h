@@ -42,17 +42,35 @@
 static char check_trace[1 << 16];
 static size_t check_length;
 
+/* Threads and goroutines may note at the same time. */
+static char check_lock;
+
+static inline void
+check_begin(void)
+{
+    while (__atomic_test_and_set(&check_lock, __ATOMIC_ACQUIRE))
+        ;
+}
+
+static inline void
+check_end(void)
+{
+    __atomic_clear(&check_lock, __ATOMIC_RELEASE);
+}
+
 static inline void
 NOTE(const char *word)
 {
     size_t n = strlen(word);
 
+    check_begin();
     if (check_length + n + 2 > sizeof check_trace)
         abort();
     if (check_length)
         check_trace[check_length++] = ' ';
     memcpy(check_trace + check_length, word, n + 1);
     check_length += n;
+    check_end();
 }
 
 static inline void
@@ -66,9 +84,11 @@ NOTE_INT(int n)
 
 #define CHECK_TRACE(want)                     \
     do {                                      \
+        check_begin();                        \
         CHECK_STR(check_trace, (want));       \
         check_length = 0;                     \
         check_trace[0] = '\0';                \
+        check_end();                          \
     } while (0)
 
 /* Runs a case and says which: RUN(D4_last_in_first_out). */

@@ -194,8 +194,8 @@ bl__os_barrier(void)
 void *
 bl__os_reserve(size_t size, size_t align)
 {
-    char *p = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *p = (char *)syscall(SYS_mmap, NULL, size + align, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uintptr_t head;
 
     if (p == MAP_FAILED)

@@ -45,6 +45,7 @@ end(struct bl__g *g)
     if (BL__UNLIKELY(atomic_load_explicit(&g->m->attention, memory_order_relaxed)))
         bl__enter_slow(g);
     bl__g_free(g);
+    bl__track_release(g);
     if (g->locked_m) {
         g->locked_m->locked_g = NULL;
         g->locked_m = NULL;
@@ -69,6 +70,7 @@ bl__goroutine(void *p)
     struct job *job = g->woken_by;
 
     bl__arrive(g);
+    bl__track_acquire(g);
     bl__leave(g);
     job->thunk(NULL, job->args);
     end(g);
@@ -98,6 +100,7 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
 
     if (BL__UNLIKELY(!g))
         return NULL;
+    bl__track_acquire(g); /* its stack has been another one's */
     job = (struct job *)((g->stack_high - sizeof *job - size) & ~(uintptr_t)15);
     job->thunk = thunk;
     memcpy(job->args, args, size);
@@ -115,6 +118,7 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
     if (BL__UNLIKELY(self->bubble != NULL))
         bl__bubble_joins(g, self->bubble);
     atomic_fetch_add_explicit(&bl__sched.goroutines, 1, memory_order_relaxed);
+    bl__track_release(g);
     /* release: pairs with the acquire in bl__each_goroutine */
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_release);
     return g;

@@ -22,6 +22,7 @@
 
 #include "os/os.h"
 #include "sched/bubble.h"
+#include "sched/track.h"
 
 /* --- queues of waiters: the queue's lock held ---------------------------- */
 
@@ -108,6 +109,7 @@ park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
         }
     }
     atomic_store_explicit(&g->wake, 0, memory_order_relaxed);
+    bl__track_acquire(g);
     return !expired;
 }
 
@@ -143,6 +145,7 @@ bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason re
     } else {
         park_thread(g, release, arg, INT64_MAX);
     }
+    bl__track_acquire(g);
     g->reason = BL__WAIT_NONE;
     g->waiting_since = 0;
 }
@@ -170,6 +173,7 @@ bl__ready(struct bl__g *g, bool next)
 void
 bl__ready_counted(struct bl__g *g, bool next)
 {
+    bl__track_release(g);
     if (BL__UNLIKELY(g->m == NULL)) {
         if (g->sleeps) /* it is awake from now on: see bl__check_deadlock */
             atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1,

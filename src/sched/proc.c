@@ -79,10 +79,11 @@ switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
     to->m = m;
     atomic_store_explicit(&to->status, BL__G_RUNNING, memory_order_relaxed);
     bl__set_self(to);
-    bl__track_switch(from, to, dying);
+    bl__track_switch(m, from, to, dying);
     bl__switch(&from->sp, to->sp);
     bl__track_arrived(from);
     run_release(from->m);
+    bl__track_runs(from);
 }
 
 static void bl__g0_main(void *p) BL__NORETURN;
@@ -177,6 +178,7 @@ bl__arrive(struct bl__g *g)
 {
     bl__track_arrived(g);
     run_release(g->m);
+    bl__track_runs(g);
 }
 
 /* --- idle lists: sched.lock held ----------------------------------------- */

@@ -20,6 +20,9 @@ void *__tsan_create_fiber(unsigned flags) __attribute__((weak));
 void __tsan_destroy_fiber(void *fiber) __attribute__((weak));
 void __tsan_switch_to_fiber(void *fiber, unsigned flags) __attribute__((weak));
 
+void __tsan_acquire(void *address) __attribute__((weak));
+void __tsan_release(void *address) __attribute__((weak));
+
 extern bool bl__tracked; /* constant after start */
 
 static inline void
@@ -28,19 +31,41 @@ bl__track_init(void)
     bl__tracked = __sanitizer_start_switch_fiber || __tsan_create_fiber;
 }
 
-/* from's thread is about to go to `to`; dying: from will not come back. */
+/* ThreadSanitizer does not look into the scheduler (CMakeLists.txt), whose protocols
+ * it does not know: what happens before what is told here, for who makes g runnable
+ * and for g when it runs. */
 static inline void
-bl__track_switch(struct bl__g *from, struct bl__g *to, bool dying)
+bl__track_release(struct bl__g *g)
+{
+    if (BL__UNLIKELY(bl__tracked) && __tsan_release)
+        __tsan_release(g);
+}
+
+static inline void
+bl__track_acquire(struct bl__g *g)
+{
+    if (BL__UNLIKELY(bl__tracked) && __tsan_acquire)
+        __tsan_acquire(g);
+}
+
+/* from's thread m is about to go to `to`; dying: from will not come back.
+ *
+ * ThreadSanitizer first goes to g0's fiber: there m->release runs, which unlocks
+ * what `from` has locked, and must not be taken for something that `to` did. */
+static inline void
+bl__track_switch(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 {
     if (BL__LIKELY(!bl__tracked))
         return;
     if (__tsan_switch_to_fiber) {
         if (!from->fiber)
             from->fiber = __tsan_get_current_fiber();
-        if (!to->fiber)
-            to->fiber = __tsan_create_fiber(0);
-        /* no ordering of its own: the locks and queues order what there is */
-        __tsan_switch_to_fiber(to->fiber, 1);
+        if (!m->g0.fiber)
+            m->g0.fiber = __tsan_create_fiber(0);
+        __tsan_release(m);
+        if (from != &m->g0)
+            __tsan_switch_to_fiber(m->g0.fiber, 1);
+        __tsan_acquire(m);
     }
     if (__sanitizer_start_switch_fiber)
         __sanitizer_start_switch_fiber(dying ? NULL : &from->fake_stack,
@@ -48,6 +73,7 @@ bl__track_switch(struct bl__g *from, struct bl__g *to, bool dying)
                                        to->stack_high - to->stack_low);
 }
 
+/* g has been switched to: before m->release. */
 static inline void
 bl__track_arrived(struct bl__g *g)
 {
@@ -55,11 +81,24 @@ bl__track_arrived(struct bl__g *g)
         __sanitizer_finish_switch_fiber(g->fake_stack, NULL, NULL);
 }
 
+/* And behind it.  The flag: no ordering of its own; locks and queues order what there
+ * is to order. */
+static inline void
+bl__track_runs(struct bl__g *g)
+{
+    if (BL__LIKELY(!bl__tracked) || !__tsan_switch_to_fiber || g == &g->m->g0)
+        return;
+    if (!g->fiber)
+        g->fiber = __tsan_create_fiber(0);
+    __tsan_switch_to_fiber(g->fiber, 1);
+}
+
 static inline void
 bl__track_dead(struct bl__g *g)
 {
-    if (BL__UNLIKELY(bl__tracked) && g->fiber) {
-        __tsan_destroy_fiber(g->fiber);
+    if (BL__UNLIKELY(bl__tracked)) {
+        if (g->fiber)
+            __tsan_destroy_fiber(g->fiber);
         g->fiber = NULL;
         g->fake_stack = NULL;
     }

@@ -92,7 +92,8 @@ struct start {
 static _Thread_local sigset_t starter_mask;
 static _Thread_local bool has_starter_mask;
 
-static void *
+/* (ThreadSanitizer takes the thread-locals for a goroutine's, which may move.) */
+__attribute__((no_sanitize_thread)) static void *
 run(void *p)
 {
     struct start s = *(struct start *)p;
@@ -104,7 +105,7 @@ run(void *p)
     return NULL;
 }
 
-int
+__attribute__((no_sanitize_thread)) int
 bl__os_thread_start(void (*fn)(void *), void *arg, size_t stack_bytes,
                     bool no_signals)
 {

@@ -48,6 +48,24 @@ bl__track_acquire(struct bl__g *g)
         __tsan_acquire(g);
 }
 
+/* The same for any object that one goroutine leaves and another finds. */
+static inline void
+bl__track_give(void *p)
+{
+    if (BL__UNLIKELY(bl__tracked) && __tsan_release)
+        __tsan_release(p);
+}
+
+static inline void
+bl__track_take(void *p)
+{
+    if (BL__UNLIKELY(bl__tracked) && __tsan_acquire)
+        __tsan_acquire(p);
+}
+
+/* For what only a P's owner touches: ThreadSanitizer knows nothing of Ps. */
+#define BL__NOT_TRACKED __attribute__((no_sanitize_thread))
+
 /* from's thread m is about to go to `to`; dying: from will not come back.
  *
  * ThreadSanitizer first goes to g0's fiber: there m->release runs, which unlocks

@@ -7,6 +7,7 @@
  * lock (a goroutine inside Belay keeps its P), and a list under a lock: its own
  * goroutines take the newest, others the oldest.  Plain threads use the last place,
  * with its lock. */
+#include "sched/track.h"
 #include "sync/sync.h"
 
 #include <stdlib.h>
@@ -114,6 +115,32 @@ own_place(struct bl__pool *inner, const struct bl__g *g)
     return g->m && g->m->p->id < inner->n - 1 ? &inner->place[g->m->p->id] : NULL;
 }
 
+/* The P's owner's alone. */
+static BL__NOT_TRACKED BL__NOINLINE void *
+take_private(struct place *own)
+{
+    void *item = own->private;
+
+    own->private = NULL;
+    return item;
+}
+
+static BL__NOT_TRACKED BL__NOINLINE bool
+put_private(struct place *own, void *item)
+{
+    if (own->private)
+        return false;
+    own->private = item;
+    return true;
+}
+
+/* A look without the lock: it may miss one, no harm. */
+static BL__NOT_TRACKED BL__NOINLINE bool
+seems_empty(const struct items *l)
+{
+    return *(const volatile uint32_t *)&l->n == 0; /* volatile: not read by callers */
+}
+
 /* --- get and put --------------------------------------------------------- */
 
 static void *
@@ -135,8 +162,8 @@ get_victim(struct bl__pool *inner)
     for (int i = 0; i < inner->n && !item; i++) {
         struct place *at = &inner->place[i];
 
-        if (at->victims.n == 0)
-            continue; /* a look without the lock may miss one: no harm */
+        if (seems_empty(&at->victims))
+            continue;
         bl__lock(&at->lock);
         item = pop_newest(&at->victims);
         bl__unlock(&at->lock);
@@ -150,7 +177,7 @@ get_slow(struct bl__pool *inner, struct place *own)
     void *item = own ? get_shared(own, true) : NULL;
 
     for (int i = 0; i < inner->n && !item; i++)
-        if (&inner->place[i] != own && inner->place[i].shared.n > 0)
+        if (&inner->place[i] != own && !seems_empty(&inner->place[i].shared))
             item = get_shared(&inner->place[i], false);
     return item ? item : get_victim(inner);
 }
@@ -165,13 +192,13 @@ bl_pool_get(bl_pool *p)
         struct bl__g *g = bl__enter();
         struct place *own = own_place(inner, g);
 
-        if (own && own->private) {
-            item = own->private;
-            own->private = NULL;
-        } else {
+        if (own)
+            item = take_private(own);
+        if (!item)
             item = get_slow(inner, own);
-        }
         bl__leave(g);
+        if (item)
+            bl__track_take(item);
     }
     return item || !p->make ? item : p->make();
 }
@@ -188,11 +215,10 @@ bl_pool_put(bl_pool *p, void *item)
             p->destroy(item);
         return;
     }
+    bl__track_give(item);
     g = bl__enter();
     own = own_place(inner, g);
-    if (own && !own->private) {
-        own->private = item;
-    } else {
+    if (!own || !put_private(own, item)) {
         at = own ? own : &inner->place[inner->n - 1];
         bl__lock(&at->lock);
         push(&at->shared, item, p->destroy);

@@ -625,7 +625,7 @@ Y24_copies_are_found(void)
 
 /* --- pool ---------------------------------------------------------------------- */
 
-static int made, destroyed;
+static _Atomic int made, destroyed;
 static bl_pool pool;
 
 static void *

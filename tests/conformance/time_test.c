@@ -272,7 +272,7 @@ T22_timers_fire_when_all_are_busy(void)
 
 struct chain {
     _Atomic int left;
-    bl_timer *timer[101];
+    _Atomic(bl_timer *) timer[101];
     chan_of(int) done;
 };
 
@@ -291,12 +291,18 @@ next_in_chain(void *arg)
 static void
 T24_chains_of_after_func(void)
 {
-    struct chain c = {.left = 100, .done = chan_make(int, 1)};
+    static struct chain c;
+
+    c.left = 100;
+    c.done = chan_make(int, 1);
 
     c.timer[100] = bl_after_func(0, next_in_chain, &c);
     bl_recv(c.done);
-    for (int i = 1; i <= 100; i++)
+    for (int i = 1; i <= 100; i++) {
+        while (!c.timer[i]) /* who has started it may not have noted it yet */
+            gosched();
         bl_timer_free(c.timer[i]);
+    }
     chan_free(c.done);
 }
 

@@ -8,18 +8,22 @@ Go, must print the same trace.
     differential.py --count 500                     what CI runs
     differential.py --count 9000 --keep failed      a long one
     differential.py --crash --count 300             reports of uncaught panics
+    differential.py --tasks --count 200 --inputs 4  programs with goroutines
+    differential.py --tasks --crash --count 200     their panics and deadlocks
     differential.py --replay failed/*.json          stored programs again
     differential.py --count 500 --record want.gz    keep what Go printed ...
     differential.py --recorded want.gz              ... for machines without Go
 
 Each program runs with several inputs, at every optimisation level; programs x
 inputs x levels are the runs.  Go's own builds (default, -l, -N -l) have to agree
-with each other, else the run is dropped.
+with each other, else the run is dropped.  With goroutines, each number of
+processors and each repetition is a run of its own.
 
 model.py     what a program is, which are legal, random ones
 emit_c.py    a program in C
 emit_go.py   a program in Go
 runs.py      building and running batches
+tasks.py, tasks_c.py, tasks_go.py   the same for what goroutines add
 shrink.py    smaller programs that still fail
 kept/        programs that once failed, or that show something worth keeping;
              replay with --replay kept/*.json
@@ -46,6 +50,7 @@ from shrink import shrink, size
 
 BATCH = 250             # programs in one file
 LEVELS = "-O0 -O1 -O2 -O3 -Os -flto"
+SHRINK_REPEAT = 3       # with goroutines a difference may be a matter of luck
 SHRUNK = 5              # failing programs that are made smaller, per session
 
 
@@ -74,6 +79,12 @@ def arguments():
                    help="Belay's headers (include)")
     p.add_argument("--crash", action="store_true",
                    help="compare the reports of uncaught panics")
+    p.add_argument("--tasks", action="store_true",
+                   help="programs with goroutines, channels, select and sync")
+    p.add_argument("--repeat", type=int, default=1, metavar="N",
+                   help="run what has goroutines so many times (1)")
+    p.add_argument("--procs", default=" ".join(map(str, runs.PROCS)), metavar="NUMBERS",
+                   help="and with so many processors (1 2)")
     p.add_argument("--keep", type=Path, metavar="DIR", help="where failing programs go")
     p.add_argument("--no-shrink", action="store_true", help="keep failing programs as they are")
     p.add_argument("--record", type=Path, metavar="FILE", help="write what Go printed (gzip)")
@@ -94,8 +105,8 @@ def joined(words):
 
 
 def settled(parser, args):
-    if args.count < 1 or args.inputs < 1 or args.jobs < 1 or args.batch < 1:
-        parser.error("--count, --inputs, --jobs and --batch start at 1")
+    if args.count < 1 or args.inputs < 1 or args.jobs < 1 or args.batch < 1 or args.repeat < 1:
+        parser.error("--count, --inputs, --jobs, --batch and --repeat start at 1")
     if "clang" in Path(args.cc).name and args.kinds != "records":
         if args.kinds == "blocks":
             parser.error("clang has no defer blocks")
@@ -107,6 +118,7 @@ def settled(parser, args):
         parser.error("--crash needs Go itself")
     args.lib, args.include = str(Path(args.lib).resolve()), str(Path(args.include).resolve())
     args.levels = args.opts.split()
+    args.procs = [int(n) for n in args.procs.split()]
     return args
 
 
@@ -115,8 +127,8 @@ def settled(parser, args):
 class Difference:
     """A program that C and Go do not agree on, at one level."""
 
-    def __init__(self, program, level, input_, want, got):
-        self.program, self.level, self.input = program, level, input_
+    def __init__(self, program, level, procs, input_, want, got):
+        self.program, self.level, self.procs, self.input = program, level, procs, input_
         self.want, self.got = want, got
 
 
@@ -130,42 +142,54 @@ class Session:
         self.recorded = read_record(args) if args.recorded else None
         self.to_record = {}     # program hash -> what Go printed, by input
 
-    def batch(self, programs, name, levels=None, modes=runs.GO_MODES):
-        """Compares a batch; returns its number of runs and the differences."""
+    def batch(self, programs, name, levels=None, modes=runs.GO_MODES, procs=None, repeat=1):
+        """Compares a batch; returns its number of runs and the differences.  procs,
+        repeat: for programs with goroutines."""
         directory = self.scratch / name
         levels = levels or self.args.levels
+        rounds = [None]
+        if has_tasks(programs):
+            rounds = (procs or self.args.procs) * max(repeat, self.args.repeat)
         try:
-            want = self.wanted(programs, directory, modes)
+            want, ways = self.wanted(programs, directory, modes)
             count, differences = 0, []
             for number, level in enumerate(levels):
                 binary = self.compiler.build(programs, level, directory / f"c{number}")
-                differences += self.compare(programs, level, want, self.got(binary, programs, want))
-                count += len(want)
+                for n in rounds:
+                    got = self.got(binary, programs, ways, n)
+                    differences += self.compare(programs, (level, n), want, got)
+                    count += len(want)
             return count, differences
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
     def wanted(self, programs, directory, modes):
-        """Go's output by run index."""
+        """Go's output by run index; of crashes, what is to be run."""
         if self.recorded is not None:
-            return self.from_record(programs)
+            return self.from_record(programs), None
         want = runs.go_traces(programs, self.args.inputs, directory, modes)
         if self.args.crash:
-            indexes = [i for i, text in want.items() if runs.ends_with_panic(text)]
-            return runs.go_crashes(indexes, self.args.inputs, directory, modes)
+            if has_tasks(programs):
+                ways = {i: runs.crash_way(i, text) for i, text in want.items()}
+                ways = {i: way for i, way in ways.items() if way}
+            else:
+                ways = {i: None for i, text in want.items() if runs.ends_with_panic(text)}
+            want = runs.go_crashes(ways, self.args.inputs, directory, modes)
+            return want, {i: ways[i] for i in want}
         if self.args.record:
             self.record(programs, want)
-        return want
+        return want, None
 
-    def got(self, binary, programs, want):
+    def got(self, binary, programs, ways, procs):
         inputs = self.args.inputs
         if self.args.crash:
-            return {i: runs.crash(binary, i, inputs) for i in want}
-        return runs.trace(binary, len(programs) * inputs, inputs)
+            return runs.crashes(binary, ways, inputs, procs)
+        return runs.trace(binary, len(programs) * inputs, inputs, procs)
 
-    def compare(self, programs, level, want, got):
+    def compare(self, programs, how, want, got):
         inputs = self.args.inputs
-        return [Difference(programs[i // inputs], level, i % inputs, text, got.get(i, "no output"))
+        return [Difference(programs[i // inputs], *how, i % inputs, text,
+                           got.get(i, "no output"))
                 for i, text in want.items() if got.get(i) != text]
 
     # Recorded output, by the program's hash: a changed generator finds nothing.
@@ -189,6 +213,10 @@ class Session:
         return want
 
 
+def has_tasks(programs):
+    return programs[0].get("tasks", False)
+
+
 def hash_of(program):
     text = json.dumps(program, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -196,7 +224,7 @@ def hash_of(program):
 
 # --- recorded output ---------------------------------------------------------
 
-SHAPE = ("count", "first", "seed", "inputs", "kinds")
+SHAPE = ("count", "first", "seed", "inputs", "kinds", "tasks")
 
 
 def write_record(args, session):
@@ -253,8 +281,9 @@ class Keeper:
 
         def failing(programs):
             try:
-                _, differences = self.session.batch(programs, "shrink", [difference.level],
-                                                    runs.GO_MODES[:1])
+                _, differences = self.session.batch(
+                    programs, "shrink", [difference.level], runs.GO_MODES[:1],
+                    [difference.procs], SHRINK_REPEAT)
             except runs.ToolError:
                 return [False] * len(programs)
             for d in differences:
@@ -268,7 +297,8 @@ class Keeper:
         args = self.session.args
         args.keep.mkdir(parents=True, exist_ok=True)
         program = dict(difference.program, seed=args.seed, level=difference.level)
-        base = args.keep / f"s{args.seed}-{args.kinds}-{program['number']}"
+        tasks = "-tasks" * has_tasks([program])
+        base = args.keep / f"s{args.seed}-{args.kinds}{tasks}-{program['number']}"
         blocks = not self.session.compiler.is_clang
         base.with_suffix(".json").write_text(json.dumps(program, indent=1) + "\n")
         base.with_suffix(".c").write_text(emit_c.c_file([program], blocks))
@@ -282,8 +312,9 @@ def show(difference):
     same = 0
     while same < min(len(want), len(got)) and want[same] == got[same]:
         same += 1
+    procs = f" on {difference.procs}" * bool(difference.procs)
     print(f"DIFFERENT: program {difference.program['number']}, input {difference.input}, "
-          f"{difference.level}; {size(difference.program)} characters; "
+          f"{difference.level}{procs}; {size(difference.program)} characters; "
           f"the same for {same} lines, then")
     for name, lines in (("Go", want), ("C", got)):
         for line in lines[same:same + 6] or ["(end)"]:
@@ -295,11 +326,14 @@ def show(difference):
 
 def batches(args):
     if args.replay:
-        programs = [json.loads(path.read_text()) for path in args.replay]
-        return [programs[i:i + args.batch] for i in range(0, len(programs), args.batch)]
+        stored = [json.loads(path.read_text()) for path in args.replay]
+        with_tasks = [p for p in stored if has_tasks([p])]
+        without = [p for p in stored if not has_tasks([p])]
+        return [programs[i:i + args.batch] for programs in (without, with_tasks)
+                for i in range(0, len(programs), args.batch)]
     end = args.first + args.count
     numbers = [range(i, min(i + args.batch, end)) for i in range(args.first, end, args.batch)]
-    return [[random_program(args.seed, n, args.kinds) for n in ns] for ns in numbers]
+    return [[random_program(args.seed, n, args.kinds, args.tasks) for n in ns] for ns in numbers]
 
 
 class Progress:

@@ -6,8 +6,12 @@
 The file's main takes `trace FIRST COUNT INPUTS` or `crash INDEX INPUTS`; run
 number INDEX is program INDEX / INPUTS with input INDEX % INPUTS.  Each run has
 a thread of its own.  emit_go.py writes the same main and the same trace.
+
+With goroutines (tasks_c.py) every function has a `struct task *t`, and the macros
+below take what belongs to the program from there.
 """
 
+import tasks_c
 from model import BOXES, NOISE, all_statements
 
 TYPES = {"int": "int", "i64": "int64_t", "f64": "double", "ptr": "struct box *",
@@ -30,7 +34,6 @@ struct pair { int64_t a, b; };
 
 static struct box boxes[@BOXES@];
 static volatile int noise[@NOISE@];
-static int fuel, serial;
 static int *volatile nowhere;
 static volatile int nought, sink;
 
@@ -46,40 +49,31 @@ error_text(const bl_error *e, char *buf, size_t size)
     return (size_t)snprintf(buf, size, "error %d", (int)(e - errors));
 }
 
-static APART int
-spent(void)
-{
-    return fuel-- <= 0;
-}
-
-static APART int
-next_serial(void)
-{
-    return ++serial;
-}
-
-/* A text at an address of its own that lasts as long as its run. */
-static APART const char *
-fresh_string(int value)
-{
-    static char texts[1024][32];
-    char *text = texts[next_serial() & 1023];
-
-    snprintf(text, sizeof texts[0], "s%d.%d", value, serial);
-    return text;
-}
+@OWN@
+#define tr(...) tr_(ME __VA_ARGS__)
+#define tr_int(...) tr_int_(ME __VA_ARGS__)
+#define tr_i64(...) tr_i64_(ME __VA_ARGS__)
+#define tr_f64(...) tr_f64_(ME __VA_ARGS__)
+#define tr_pair(...) tr_pair_(ME __VA_ARGS__)
+#define tr_ptr(...) tr_ptr_(ME __VA_ARGS__)
+#define tr_panic(...) tr_panic_(ME __VA_ARGS__)
+#define fresh_string(value) fresh_string_(ME value)
+#define fault_nil() fault_nil_(ME_ONLY)
+#define fault_divide() fault_divide_(ME_ONLY)
+#define through_qsort(f) through_qsort_(ME f)
+#define through_bsearch(f) through_bsearch_(ME f)
 
 /* Faults behind a call, for compilers that do not know that code may trap. */
 static APART void
-fault_nil(void)
+fault_nil_(TASK_ONLY)
 {
     sink = *nowhere;
 }
 
 static APART void
-fault_divide(void)
+fault_divide_(TASK_ONLY)
 {
-    sink = serial / nought;
+    sink = SERIAL / nought;
 }
 
 static APART struct pair
@@ -90,30 +84,19 @@ mk_pair(int a, int b)
 
 /* --- the trace --- */
 
-static APART void
-tr(const char *format, ...)
-{
-    va_list list;
-
-    va_start(list, format);
-    vprintf(format, list);
-    va_end(list);
-    putchar('\n');
-}
-
-static void tr_int(int id, int v) { tr("%d: int %d", id, v); }
-static void tr_i64(int id, int64_t v) { tr("%d: i64 %lld", id, (long long)v); }
-static void tr_f64(int id, double v) { tr("%d: f64 %.2f", id, v); }
-static void tr_pair(int id, struct pair v)
+static void tr_int_(TASK int id, int v) { tr("%d: int %d", id, v); }
+static void tr_i64_(TASK int id, int64_t v) { tr("%d: i64 %lld", id, (long long)v); }
+static void tr_f64_(TASK int id, double v) { tr("%d: f64 %.2f", id, v); }
+static void tr_pair_(TASK int id, struct pair v)
 {
     tr("%d: pair %lld %lld", id, (long long)v.a, (long long)v.b);
 }
-static void tr_ptr(int id, struct box *v)
+static void tr_ptr_(TASK int id, struct box *v)
 {
     tr("%d: ptr %d", id, v ? (int)(v - boxes) : -1);
 }
 static APART void
-tr_wide(int a, double b, struct pair c, int64_t d, float e, struct box *f,
+tr_wide(TASK int a, double b, struct pair c, int64_t d, float e, struct box *f,
         const char *g, unsigned char h, struct pair i, double j, int k)
 {
     tr("wide %d %.2f %lld %lld %lld %.2f", a, b, (long long)c.a,
@@ -149,7 +132,7 @@ describe(const bl_panic_info *p, char *buf, size_t size)
 }
 
 static APART void
-tr_panic(int id, const bl_panic_info *p)
+tr_panic_(TASK int id, const bl_panic_info *p)
 {
     char buf[5000];
 
@@ -174,10 +157,7 @@ helper(void)
 
 /* --- callbacks out of the C library --- */
 
-typedef void callback(void);
-static callback *volatile called_back;
-
-struct element { callback *f; int *calls; };
+struct element { callback *f; int *calls; OWNER };
 
 static int
 compare(const void *a, const void *b)
@@ -186,27 +166,95 @@ compare(const void *a, const void *b)
 
     (void)b;
     if ((*e->calls)++ == 0)
-        e->f();
+        e->f(OWNER_OF(e));
     return 0;
 }
 
 static APART void
-through_qsort(callback *f)
+through_qsort_(TASK callback *f)
 {
     int calls = 0;
-    struct element two[2] = {{f, &calls}, {f, &calls}};
+    struct element two[2] = {{f, &calls, ME_TOO}, {f, &calls, ME_TOO}};
 
     qsort(two, 2, sizeof two[0], compare);
 }
 
 static APART void
-through_bsearch(callback *f)
+through_bsearch_(TASK callback *f)
 {
     int calls = 0;
-    struct element one = {f, &calls};
+    struct element one = {f, &calls, ME_TOO};
 
     sink = bsearch(&one, &one, 1, sizeof one, compare) != 0;
 }
+"""
+
+# What a program without goroutines has: all is the one thread's.
+GLOBALS = r"""
+#define TASK
+#define TASK_ONLY void
+#define ME
+#define ME_ONLY
+#define ME_TOO
+#define OWNER
+#define OWNER_OF(e)
+#define SERIAL serial
+#define CALLED_BACK called_back
+#define spent() spent_()
+#define next_serial() next_serial_()
+
+typedef void callback(void);
+static callback *volatile called_back;
+static int fuel, serial;
+
+static APART int
+spent_(void)
+{
+    return fuel-- <= 0;
+}
+
+static APART int
+next_serial_(void)
+{
+    return ++serial;
+}
+
+/* A text at an address of its own that lasts as long as its run. */
+static APART const char *
+fresh_string_(int value)
+{
+    static char texts[1024][32];
+    char *text = texts[next_serial_() & 1023];
+
+    snprintf(text, sizeof texts[0], "s%d.%d", value, serial);
+    return text;
+}
+
+static APART void
+tr_(const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    vprintf(format, list);
+    va_end(list);
+    putchar('\n');
+}
+"""
+
+OWN_TASK = r"""
+struct task;
+#define TASK struct task *t,
+#define TASK_ONLY struct task *t
+#define ME t,
+#define ME_ONLY t
+#define ME_TOO t
+#define OWNER struct task *t;
+#define OWNER_OF(e) e->t
+#define SERIAL t->serial
+#define CALLED_BACK t->called_back
+#define spent() spent_(t)
+#define next_serial() next_serial_(t)
 """
 
 MAIN = r"""
@@ -318,10 +366,10 @@ PANIC = {
     "nil": "panic_error(0)",
 }
 
-FAULTS = {"nil": "sink = *nowhere;", "divide": "sink = serial / nought;"}
+FAULTS = {"nil": "sink = *nowhere;", "divide": "sink = SERIAL / nought;"}
 
 
-class Writer:
+class Writer(tasks_c.TaskWriter):
     """Writes one program.  place: in the file; makes the names.  blocks: the
     compiler has defer blocks, which also means that it knows that code may
     trap."""
@@ -329,6 +377,7 @@ class Writer:
     def __init__(self, program, place, blocks):
         self.place = place
         self.functions = program["functions"]
+        self.tasks = program.get("tasks", False)
         self.blocks = blocks
         self.lines = []
         self.indent = 0
@@ -344,13 +393,16 @@ class Writer:
             self.put(self.head(index) + ";")
         for index in range(1, len(self.functions)):
             self.callback(index)
+            if self.tasks:
+                self.task_functions(index)
         for index in range(len(self.functions)):
             self.function(index)
         return "\n".join(self.lines) + "\n"
 
     def head(self, index):
         function = self.functions[index]
-        params = [f"{TYPES[t]} a{i}" for i, t in enumerate(function["params"])]
+        params = ["struct task *t"] * self.tasks
+        params += [f"{TYPES[t]} a{i}" for i, t in enumerate(function["params"])]
         return (f"static {TYPES[function['result']]} {self.name(index)}"
                 f"({', '.join(params) or 'void'})")
 
@@ -358,9 +410,12 @@ class Writer:
         """The function without parameters that callbacks call."""
         zero = {"int": "7", "i64": "8", "f64": "0.75", "ptr": "&boxes[1]",
                 "pair": "mk_pair(1, 2)", "ref": "&v"}
-        args = [zero[t] for t in self.functions[index]["params"]]
-        self.put(f"static APART void {self.name(index)}_cb(void)")
+        args = ["t"] * self.tasks + [zero[t] for t in self.functions[index]["params"]]
+        self.put(f"static APART void {self.name(index)}_cb(TASK_ONLY)")
         self.put(f"{{ int v = 9; (void)v; {self.name(index)}({', '.join(args)}); }}")
+
+    def type_of(self, kind):
+        return TYPES[kind]
 
     def function(self, index):
         function = self.functions[index]
@@ -434,7 +489,8 @@ class Writer:
         return f"mk_pair({name}, {number})"
 
     def call(self, index, args):
-        return f"{self.name(index)}({', '.join(map(self.expression, args))})"
+        args = ["t"] * self.tasks + [self.expression(a) for a in args]
+        return f"{self.name(index)}({', '.join(args)})"
 
     def condition(self, condition):
         name, place, mask, equal = condition
@@ -467,8 +523,8 @@ class Writer:
         if s["via"] in ("qsort", "bsearch"):
             self.put(f"through_{s['via']}({self.name(target)}_cb);")
         elif s["via"] == "pointer":
-            self.put(f"called_back = {self.name(target)}_cb;")
-            self.put("called_back();")
+            self.put(f"CALLED_BACK = {self.name(target)}_cb;")
+            self.put("CALLED_BACK(ME_ONLY);")
         elif kind == "void":
             self.put(call + ";")
         else:
@@ -495,12 +551,13 @@ class Writer:
 
     def put_defer_call(self, s):
         function = self.functions[s["function"]]
-        args = "".join(", " + self.expression(a) for a in s["args"])
+        args = ", t" * self.tasks + "".join(", " + self.expression(a) for a in s["args"])
         name = self.name(s["function"])
         if s["how"] == "direct":
             self.put(f"defer_call({name}{args});")
             return
-        params = ", ".join(TYPES[t] for t in function["params"]) or "void"
+        params = ["struct task *"] * self.tasks + [TYPES[t] for t in function["params"]]
+        params = ", ".join(params) or "void"
         self.put("{")
         self.put(f"    {TYPES[function['result']]} (*f)({params}) = {name};")
         self.put(f"    defer_call(f{args});")
@@ -509,7 +566,7 @@ class Writer:
 
     def put_defer_wide(self, s):
         v = s["var"]
-        self.put(f"defer_call(tr_wide, {v}, {v} + 0.25, mk_pair({v}, {s['id']}), "
+        self.put(f"defer_call(tr_wide, ME {v}, {v} + 0.25, mk_pair({v}, {s['id']}), "
                  f"(int64_t){v} << 33, (float){v} + 0.5f, &boxes[2], \"text\", "
                  f"(unsigned char){v}, mk_pair(-1, {v}), -1.5, {s['id']});")
 
@@ -519,7 +576,7 @@ class Writer:
         elif s["what"] == "panic":
             self.put(f'defer_call(panic, "d{s["id"]}.%d", next_serial());')
         else:
-            self.put("{ callback *volatile f = 0; defer_call(f); }")
+            self.put("{ callback *volatile f = 0; defer_call(f%s); }" % (", t" * self.tasks))
 
     def put_panic(self, s):
         self.put(PANIC[s["what"]].format(value=s["value"]) + ";")
@@ -574,13 +631,21 @@ def entries(programs):
     for place, program in enumerate(programs):
         entry, kind = f"p{place}_0", program["functions"][0]["result"]
         if kind != "void":
-            wrappers.append(f"static void p{place}_go(void) {{ tr_{kind}(0, {entry}()); }}\n")
+            wrappers.append(f"static void p{place}_go(TASK_ONLY) "
+                            f"{{ tr_{kind}(0, {entry}(ME_ONLY)); }}\n")
             entry = f"p{place}_go"
         rows.append(f"    {{{entry}, {program['number']}}},\n")
-    head = "static const struct { void (*entry)(void); int number; } entries[] = {\n"
+    head = "static const struct { callback *entry; int number; } entries[] = {\n"
     return "".join((*wrappers, head, *rows, "};\n"))
 
 
 def c_file(programs, blocks):
+    """programs: all with goroutines, or all without."""
     texts = [Writer(p, i, blocks).text() for i, p in enumerate(programs)]
-    return "".join((filled(PRELUDE), *texts, entries(programs), filled(MAIN)))
+    if programs[0].get("tasks"):
+        own, more, main = OWN_TASK + tasks_c.TASK, tasks_c.TASKS, tasks_c.MAIN
+    else:
+        own, more, main = GLOBALS, "", MAIN
+    own, more = tasks_c.filled(own), tasks_c.filled(more)
+    return "".join((filled(PRELUDE.replace("@OWN@", own)), more, *texts,
+                    entries(programs), filled(main)))

@@ -8,8 +8,11 @@ blocks becomes a function literal, called on the spot.  Its result says how the
 scope was left (see LEFT and friends), and what the literal stands in does the
 same.  A block of that scope that recovers makes it LEFT: in C the whole function
 returns then, not just the scope.
+
+Every function has a *task, which holds what belongs to a goroutine (tasks_go.py).
 """
 
+import tasks_go
 from model import BOXES, NOISE, has_defer
 
 TYPES = {"int": "int32", "i64": "int64", "f64": "float64", "ptr": "*box",
@@ -28,7 +31,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-)
+@IMPORTS@)
 
 type box struct{ number int32 }
 type pair struct{ a, b int64 }
@@ -36,37 +39,28 @@ type celsius float64
 
 var boxes [@BOXES@]box
 var noise [@NOISE@]int32
-var fuel, serial int
 var nowhere *int32
 var nought, one, sink int32 = 0, 1, 0
 var errs = [3]error{errors.New("error 0"), errors.New("error 1"), errors.New("error 2")}
 var out *bufio.Writer
-var lineByLine bool
 
-func spent() bool {
-	fuel--
-	return fuel < 0
+func (t *task) spent() bool {
+	t.fuel--
+	return t.fuel < 0
 }
 
-func next() int {
-	serial++
-	return serial
+func (t *task) next() int {
+	t.serial++
+	return t.serial
 }
 
 func mkPair(a, b int32) pair { return pair{int64(a), int64(b)} }
 
-func tr(format string, args ...any) {
-	fmt.Fprintf(out, format+"\n", args...)
-	if lineByLine {
-		out.Flush()
-	}
-}
-
-func trInt(id int, v int32)   { tr("%d: int %d", id, v) }
-func trI64(id int, v int64)   { tr("%d: i64 %d", id, v) }
-func trF64(id int, v float64) { tr("%d: f64 %.2f", id, v) }
-func trPair(id int, v pair)   { tr("%d: pair %d %d", id, v.a, v.b) }
-func trPtr(id int, v *box)    { tr("%d: ptr %d", id, boxNumber(v)) }
+func trInt(t *task, id int, v int32)   { t.tr("%d: int %d", id, v) }
+func trI64(t *task, id int, v int64)   { t.tr("%d: i64 %d", id, v) }
+func trF64(t *task, id int, v float64) { t.tr("%d: f64 %.2f", id, v) }
+func trPair(t *task, id int, v pair)   { t.tr("%d: pair %d %d", id, v.a, v.b) }
+func trPtr(t *task, id int, v *box)    { t.tr("%d: ptr %d", id, boxNumber(v)) }
 
 func boxNumber(v *box) int {
 	for i := range boxes {
@@ -77,10 +71,10 @@ func boxNumber(v *box) int {
 	return -1
 }
 
-func trWide(a int32, b float64, c pair, d int64, e float32, f *box, g string,
+func trWide(t *task, a int32, b float64, c pair, d int64, e float32, f *box, g string,
 	h uint8, i pair, j float64, k int32) {
-	tr("wide %d %.2f %d %d %d %.2f", a, b, c.a, c.b, d, e)
-	tr("wide %d %s %d %d %d %.2f %d", boxNumber(f), g, h, i.a, i.b, j, k)
+	t.tr("wide %d %.2f %d %d %d %.2f", a, b, c.a, c.b, d, e)
+	t.tr("wide %d %s %d %d %d %.2f %d", boxNumber(f), g, h, i.a, i.b, j, k)
 }
 
 // describe tells a panic's class, its identity or its text.
@@ -106,12 +100,12 @@ func describe(p any) string {
 	return fmt.Sprint(p)
 }
 
-func trPanic(id int, p any) {
+func trPanic(t *task, id int, p any) {
 	if p == nil {
-		tr("%d: recover nil", id)
+		t.tr("%d: recover nil", id)
 		return
 	}
-	tr("%d: recover %s", id, describe(p))
+	t.tr("%d: recover %s", id, describe(p))
 }
 
 func wrap(p any) { panic("wrapped: " + describe(p)) }
@@ -120,7 +114,20 @@ func wrap(p any) { panic("wrapped: " + describe(p)) }
 func helper() any { return recover() }
 
 //go:noinline
-func callBack(f func()) { f() }
+func callBack(t *task, f func(*task)) { f(t) }
+"""
+
+TASK = r"""
+type task struct{ fuel, serial int }
+
+var lineByLine bool
+
+func (t *task) tr(format string, args ...any) {
+	fmt.Fprintf(out, format+"\n", args...)
+	if lineByLine {
+		out.Flush()
+	}
+}
 """
 
 MAIN = r"""
@@ -133,46 +140,47 @@ func outermost() {
 	}
 }
 
-func guarded(entry func()) {
+func guarded(entry func(*task), t *task) {
 	defer outermost()
-	entry()
+	entry(t)
 	ended = "normal"
 }
 
-func setUp(index int) {
+func setUp(index int) *task {
 	number, input := entries[index/inputs].number, index%inputs
 	state := uint32(number)*2654435761 + uint32(input)*40503
 	for i := range noise {
 		state = state*1664525 + 1013904223
 		noise[i] = int32(state >> 16 & 0xff)
 	}
-	fuel, serial = 40, 0
 	ended = "goexit"
-	tr("== %d.%d", number, input)
+	t := &task{fuel: 40}
+	t.tr("== %d.%d", number, input)
+	return t
 }
 
-func run(index int, body func(func())) {
-	setUp(index)
+func run(index int, body func(func(*task), *task)) {
+	t := setUp(index)
 	done := make(chan bool)
 	go func() {
 		defer func() { done <- true }()
-		body(entries[index/inputs].entry)
+		body(entries[index/inputs].entry, t)
 	}()
 	<-done
-	tr("-- %s", ended)
+	t.tr("-- %s", ended)
 }
 
 // crash lets a panic through: nothing of its own stands above the program, which
 // is known to end with a panic.
 func crash(index int) {
-	setUp(index)
+	t := setUp(index)
 	done := make(chan bool)
 	go func() {
-		entries[index/inputs].entry()
+		entries[index/inputs].entry(t)
 		done <- true
 	}()
 	<-done
-	tr("-- normal")
+	t.tr("-- normal")
 }
 
 func main() {
@@ -194,15 +202,15 @@ func main() {
 """
 
 PANIC = {
-    "text": 'panic(fmt.Sprintf("t{value}.%d", next()))',
-    "lines": 'panic(fmt.Sprintf("one {value}.%d\\ntwo", next()))',
-    "int": "panic(1000 + next())",
-    "uint": "panic(18446744073709550000 + uint64(next()))",
+    "text": 'panic(fmt.Sprintf("t{value}.%d", t.next()))',
+    "lines": 'panic(fmt.Sprintf("one {value}.%d\\ntwo", t.next()))',
+    "int": "panic(1000 + t.next())",
+    "uint": "panic(18446744073709550000 + uint64(t.next()))",
     "bool": "panic({value} > 50)",
-    "float": "panic({value} + 0.25 + float64(next()))",
-    "complex": "panic(complex({value}, -0.5-float64(next())))",
-    "string": 'panic(fmt.Sprintf("s{value}.%d", next()))',
-    "named": "panic(celsius({value} + 0.5 + float64(next())))",
+    "float": "panic({value} + 0.25 + float64(t.next()))",
+    "complex": "panic(complex({value}, -0.5-float64(t.next())))",
+    "string": 'panic(fmt.Sprintf("s{value}.%d", t.next()))',
+    "named": "panic(celsius({value} + 0.5 + float64(t.next())))",
     "error": "panic(errs[{value}%3])",
     "pointer": "panic(&boxes[{value}%4])",
     "nil": "panic(nil)",
@@ -211,12 +219,13 @@ PANIC = {
 FAULTS = {"nil": "sink = *nowhere", "divide": "sink = one / nought"}
 
 
-class Writer:
+class Writer(tasks_go.TaskWriter):
     """Writes one program.  place: in the file; makes the names."""
 
     def __init__(self, program, place):
         self.place = place
         self.functions = program["functions"]
+        self.tasks = program.get("tasks", False)
         self.lines = []
         self.indent = 0
         self.scopes = 0         # literals around, within the frame at hand
@@ -238,11 +247,13 @@ class Writer:
 
     def function(self, index, function):
         self.current = function
-        params = ", ".join(f"a{i} {TYPES[t]}" for i, t in enumerate(function["params"]))
+        params = "".join(f", a{i} {TYPES[t]}" for i, t in enumerate(function["params"]))
         result = function["result"]
         results = f" (r {TYPES[result]})" if result != "void" else ""
         self.callback(index, function)
-        self.put(f"func {self.name(index)}({params}){results} {{")
+        if self.tasks:
+            self.task_functions(index)
+        self.put(f"func {self.name(index)}(t *task{params}){results} {{")
         self.indent += 1
         self.put("v0, v1 := int32(1), noise[1]")
         self.put("_, _ = v0, v1")
@@ -255,19 +266,22 @@ class Writer:
     def callback(self, index, function):
         zero = {"int": "7", "i64": "8", "f64": "0.75", "ptr": "&boxes[1]",
                 "pair": "mkPair(1, 2)", "ref": "&v"}
-        args = ", ".join(zero[t] for t in function["params"])
-        self.put(f"func {self.name(index)}_cb() {{")
-        self.put(f"\tv := int32(9); _ = v; {self.name(index)}({args})")
+        args = "".join(", " + zero[t] for t in function["params"])
+        self.put(f"func {self.name(index)}_cb(t *task) {{")
+        self.put(f"\tv := int32(9); _ = v; {self.name(index)}(t{args})")
         self.put("}")
 
+    def type_of(self, kind):
+        return TYPES[kind]
+
     def entry(self, index, params):
-        self.put(f'tr("enter {index} %d", v1)')
+        self.put(f't.tr("enter {index} %d", v1)')
         for i, kind in enumerate(params):
             if kind == "ref":
-                self.put(f"trInt({i}, *a{i})")
+                self.put(f"trInt(t, {i}, *a{i})")
             else:
-                self.put(f"tr{kind.capitalize()}({i}, a{i})")
-        self.put("if spent() {")
+                self.put(f"tr{kind.capitalize()}(t, {i}, a{i})")
+        self.put("if t.spent() {")
         self.put("\treturn")
         self.put("}")
 
@@ -281,12 +295,15 @@ class Writer:
         """A C block: braces, or a literal inside them."""
         self.put(opening + " {")
         self.indent += 1
+        self.inner(body)
+        self.indent -= 1
+        self.put(closing)
+
+    def inner(self, body):
         if has_defer(body):
             self.literal(body)
         else:
             self.statements(body)
-        self.indent -= 1
-        self.put(closing)
 
     def literal(self, body):
         self.scopes += 1
@@ -345,7 +362,8 @@ class Writer:
         return f"mkPair({name}, {number})"
 
     def call(self, index, args):
-        return f"{self.name(index)}({', '.join(map(self.expression, args))})"
+        args = "".join(", " + self.expression(a) for a in args)
+        return f"{self.name(index)}(t{args})"
 
     def condition(self, condition):
         name, place, mask, equal = condition
@@ -354,9 +372,9 @@ class Writer:
     # Statements.
 
     def put_trace(self, s):
-        self.put(f'tr("{s["id"]}: v %d %d", v0, v1)')
+        self.put(f't.tr("{s["id"]}: v %d %d", v0, v1)')
         if self.current["result"] != "void":
-            self.put(f"tr{self.current['result'].capitalize()}({s['id']}, r)")
+            self.put(f"tr{self.current['result'].capitalize()}(t, {s['id']}, r)")
 
     def put_set(self, s):
         self.put(f"{s['var']} = ({s['var']}*3 + noise[{s['noise']}] + {s['add']}) & 0xffff")
@@ -375,11 +393,11 @@ class Writer:
         target = s["function"]
         kind = self.functions[target]["result"]
         if s["via"] != "direct":
-            self.put(f"callBack({self.name(target)}_cb)")
+            self.put(f"callBack(t, {self.name(target)}_cb)")
         elif kind == "void":
             self.put(self.call(target, s["args"]))
         else:
-            self.put(f"tr{kind.capitalize()}({s['id']}, {self.call(target, s['args'])})")
+            self.put(f"tr{kind.capitalize()}(t, {s['id']}, {self.call(target, s['args'])})")
 
     def put_if(self, s):
         self.braced(f"if {self.condition(s['condition'])}", s["body"],
@@ -387,10 +405,7 @@ class Writer:
         if not s["else"]:
             return
         self.indent += 1
-        if has_defer(s["else"]):
-            self.literal(s["else"])
-        else:
-            self.statements(s["else"])
+        self.inner(s["else"])
         self.indent -= 1
         self.put("}")
 
@@ -417,7 +432,7 @@ class Writer:
         self.put("}()")
 
     def put_defer_call(self, s):
-        args = ", ".join(map(self.expression, s["args"]))
+        args = "t" + "".join(", " + self.expression(a) for a in s["args"])
         name = self.name(s["function"])
         if s["how"] == "direct":
             self.put(f"defer {name}({args})")
@@ -431,7 +446,7 @@ class Writer:
 
     def put_defer_wide(self, s):
         v = s["var"]
-        self.put(f"defer trWide({v}, float64({v})+0.25, mkPair({v}, {s['id']}), "
+        self.put(f"defer trWide(t, {v}, float64({v})+0.25, mkPair({v}, {s['id']}), "
                  f"int64({v})<<33, float32({v})+0.5, &boxes[2], \"text\", "
                  f"uint8({v}), mkPair(-1, {v}), -1.5, {s['id']})")
 
@@ -439,7 +454,7 @@ class Writer:
         if s["what"] == "goexit":
             self.put("defer runtime.Goexit()")
         elif s["what"] == "panic":
-            self.put(f'defer panic(fmt.Sprintf("d{s["id"]}.%d", next()))')
+            self.put(f'defer panic(fmt.Sprintf("d{s["id"]}.%d", t.next()))')
         else:
             self.put("{")
             self.put("\tvar f func()")
@@ -458,14 +473,14 @@ class Writer:
     def put_recover(self, s):
         slot = f"p{s['id']}"
         self.put(f"{slot} := recover()")
-        self.put(f"trPanic({s['id']}, {slot})")
+        self.put(f"trPanic(t, {s['id']}, {slot})")
         if self.in_block and self.owner:
             self.put(f"if {slot} != nil {{")
             self.put(f"\tcode{self.owner} = {LEFT}")
             self.put("}")
 
     def put_helper(self, s):
-        self.put(f"trPanic({s['id']}, helper())")
+        self.put(f"trPanic(t, {s['id']}, helper())")
 
     def put_repanic(self, s):
         self.put(f"if p{s['slot']} != nil {{")
@@ -478,7 +493,7 @@ class Writer:
         self.put("}")
 
     def put_again(self, s):
-        self.put(f"trPanic({s['id']}, p{s['slot']})")
+        self.put(f"trPanic(t, {s['id']}, p{s['slot']})")
 
     def put_recovered(self, s):
         self.braced(f"if p{s['slot']} != nil", s["body"])
@@ -509,15 +524,20 @@ def filled(text):
 
 def entries(programs):
     """The table of what main calls; a result of function 0 is traced."""
-    lines = ["var entries = []struct {", "\tentry  func()", "\tnumber int", "}{"]
+    lines = ["var entries = []struct {", "\tentry  func(*task)", "\tnumber int", "}{"]
     for place, program in enumerate(programs):
         entry, kind = f"p{place}_0", program["functions"][0]["result"]
         if kind != "void":
-            entry = f"func() {{ tr{kind.capitalize()}(0, {entry}()) }}"
+            entry = f"func(t *task) {{ tr{kind.capitalize()}(t, 0, {entry}(t)) }}"
         lines.append(f"\t{{{entry}, {program['number']}}},")
     return "\n".join(lines) + "\n}\n"
 
 
 def go_file(programs):
+    """programs: all with goroutines, or all without."""
     texts = [Writer(p, i).text() for i, p in enumerate(programs)]
-    return "".join((filled(PRELUDE), *texts, entries(programs), filled(MAIN)))
+    imports, own, main = (), TASK, MAIN
+    if programs[0].get("tasks"):
+        imports, own, main = tasks_go.IMPORTS, tasks_go.filled(tasks_go.TASKS), tasks_go.MAIN
+    head = PRELUDE.replace("@IMPORTS@", "".join(f'\t"{name}"\n' for name in imports))
+    return "".join((filled(head), own, *texts, entries(programs), filled(main)))

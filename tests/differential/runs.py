@@ -6,6 +6,8 @@
 A run is (program, input).  Many programs make one executable, which prints
 `== NUMBER.INPUT` before each run; a run's output is what follows.  When a run
 kills the executable, the runs after it are started anew.
+
+With goroutines (tasks.py) a fatal error is an outcome, too: a deadlock most often.
 """
 
 import os
@@ -17,6 +19,7 @@ import emit_c
 import emit_go
 
 RUN_SECONDS = 60
+PROCS = (1, 2)          # BELAYMAXPROCS for programs with goroutines
 GO_MODES = ((), ("-gcflags=-l",), ("-gcflags=-N -l",))
 GO_MODULE = "module main\n\ngo 1.26\n"
 
@@ -26,6 +29,10 @@ GO_MODULE = "module main\n\ngo 1.26\n"
 SHARED = re.compile(r"(\t?panic: (?:true|false|panic called with nil argument|runtime error: "
                     r"(?:invalid memory address or nil pointer dereference|integer divide by "
                     r"zero)))(?: \[.*\])?$")
+
+
+# What Go and Belay find wrong with programs that have goroutines.
+FATAL = re.compile(r"fatal error: (all goroutines are asleep|sync: )")
 
 
 class ToolError(Exception):
@@ -80,10 +87,12 @@ def build_go(programs, mode, directory):
 
 # --- running -----------------------------------------------------------------
 
-def execute(command):
+def execute(command, procs=None):
     """Status and output; a run that hangs is killed."""
     environment = {k: v for k, v in os.environ.items()
                    if k not in ("BELAYTRACEBACK", "BELAYDEBUG", "GOTRACEBACK", "GODEBUG")}
+    if procs:
+        environment["BELAYMAXPROCS"] = str(procs)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=environment)
     try:
@@ -96,12 +105,12 @@ def execute(command):
     return status, out.decode(errors="replace"), err.decode(errors="replace")
 
 
-def trace(binary, count, inputs):
+def trace(binary, count, inputs, procs=None):
     """The trace of every run, by index; a run that died says how."""
     traces, first = {}, 0
     while first < count:
         status, out, err = execute([binary, "trace", str(first), str(count - first),
-                                    str(inputs)])
+                                    str(inputs)], procs)
         parts = re.split(r"^(?===)", out, flags=re.MULTILINE)
         parts = [part for part in parts if part.startswith("== ")]
         for offset, part in enumerate(parts):
@@ -110,7 +119,10 @@ def trace(binary, count, inputs):
             break
         finished = sum("\n-- " in part for part in parts)
         victim = min(first + finished, count - 1)
-        traces[victim] = f"died, status {status}\n{traces.get(victim, '')}\n{err[:3000]}"
+        if FATAL.match(err):    # what was traced before is still in memory
+            traces[victim] = f"{traces.get(victim, '')}status {status}\n{panic_lines(err)}"
+        else:
+            traces[victim] = f"died, status {status}\n{traces.get(victim, '')}\n{err[:3000]}"
         first = victim + 1
     return traces
 
@@ -127,6 +139,42 @@ def crash(binary, index, inputs):
     """The trace, status and panic lines of a run that is not recovered."""
     status, out, err = execute([binary, "crash", str(index), str(inputs)])
     return f"{out}status {status}\n{panic_lines(err)}"
+
+
+class Way:
+    """How a run with goroutines comes to a bad end that is the same each time."""
+
+    def __init__(self, on_main, path=None):
+        self.on_main = on_main  # the root task is main's goroutine
+        self.path = path        # the one task that panics; else a deadlock
+
+
+def crash_way(index, text):
+    """The Way of a run with this trace, if it has one."""
+    if "\nfatal error: all goroutines" in text:
+        return Way(index % 2)
+    panics = re.findall(r"^task (\S+)\n(?:(?!\*\* ).*\n)*\*\* panic ", text, re.MULTILINE)
+    if len(panics) == 1:
+        return Way(index % 2, panics[0])
+    if not panics and re.search(r"^task 0\n(?:(?!\*\* ).*\n)*\*\* goexit", text, re.MULTILINE):
+        return Way(1)
+    return None
+
+
+def task_crash(binary, index, inputs, way, procs=None):
+    """As crash().  Where tasks have got to when another one panics is a matter of
+    luck, so that only the panicking task's trace counts."""
+    status, out, err = execute([binary, "crash", str(index), str(inputs), str(way.on_main)],
+                               procs)
+    lines = {}
+    for line in re.split(r"^(?=[\d.]+\||==|--)", out, flags=re.MULTILINE):
+        lines.setdefault(line.split("|")[0], []).append(line)
+    if way.path:
+        lines = {path: lines[path] for path in (way.path,) if path in lines}
+    elif not re.match("fatal error: (all|no) goroutines", err):
+        return f"died, status {status}, not of a deadlock\n{err[:3000]}"
+    text = "".join("".join(lines[path]) for path in sorted(lines))
+    return f"{text}status {status}\n{panic_lines(err)}"
 
 
 def panic_lines(report):
@@ -165,12 +213,18 @@ def go_traces(programs, inputs, directory, modes):
     return agreed(results)
 
 
-def go_crashes(indexes, inputs, directory, modes):
+def crashes(binary, ways, inputs, procs=None):
+    """ways: of the runs at hand, by index; None without goroutines."""
+    return {i: task_crash(binary, i, inputs, way, procs) if way else crash(binary, i, inputs)
+            for i, way in ways.items()}
+
+
+def go_crashes(ways, inputs, directory, modes):
     """The same for the reports of uncaught panics, from the builds at hand."""
     results = []
     for number in range(len(modes)):
         binary = directory / f"go{number}" / "batch"
-        results.append({i: crash(binary, i, inputs) for i in indexes})
+        results.append(crashes(binary, ways, inputs))
     return agreed(results)
 
 

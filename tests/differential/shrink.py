@@ -38,11 +38,15 @@ def smaller_lists(body):
 
 def smaller_statements(statement):
     """Lists of statements that may stand for this one."""
-    if statement["op"] in ("scope", "if", "loop", "recovered"):
+    if statement["op"] in ("scope", "if", "loop", "recovered", "each", "select"):
         for inner in bodies(statement):
             yield inner
     if statement["op"] == "loop" and statement["times"] > 1:
         yield [dict(statement, times=statement["times"] - 1)]
+    for key in ("ends", "dead"):
+        for i in range(len(statement.get(key, []))):
+            fewer = statement[key][:i] + statement[key][i + 1:]
+            yield [dict(statement, **{key: fewer})]
     if statement["op"] == "call" and statement["via"] != "direct":
         yield [dict(statement, via="direct")]
     for key in ("body", "else"):

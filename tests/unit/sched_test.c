@@ -185,7 +185,7 @@ memory_goes_back(void)
 int
 main(void)
 {
-    bl__sched_start();
+    /* no `go` here: other threads would take what these tests queue */
     RUN(runq_is_first_in_first_out);
     RUN(run_next_comes_first);
     RUN(thieves_take_half);

@@ -105,7 +105,8 @@ typedef struct bl_once_func {
     void (*f)(void *arg);
     void *arg;
     bl_once once;
-    bl_panic_info *panicked; /* kept until the process ends */
+    bl_panic_info *panicked; /* a copy, for later calls; bl_panic_free() it before
+                                the memory of a bl_once_func is used again */
     bool returned;
 } bl_once_func;
 

@@ -137,6 +137,27 @@ bl_panic_value(const void *value, const char *type_name)
 
 /* The texts of the panic that is raised again may lie in an activation that is
  * about to be used for something else, so they are copied. */
+/* Made by bl_panic_copy(), which has its text right behind it. */
+static bool
+is_copy(const bl_panic_info *info)
+{
+    return info->text == (const char *)(info + 1);
+}
+
+/* The text that a raises is its own from now on: who gave it may free it. */
+static void
+own_text(struct bl__act *a, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n < sizeof a->text) {
+        a->info.text = memcpy(a->text, text, n + 1);
+    } else if ((a->heap_text = bl__os_map(n + 1))) {
+        a->heap_size = n + 1;
+        a->info.text = memcpy(a->heap_text, text, n + 1);
+    }
+}
+
 void
 bl_repanic(const bl_panic_info *info)
 {
@@ -148,16 +169,8 @@ bl_repanic(const bl_panic_info *info)
         bl__raise_here(a, __builtin_return_address(0));
     }
     a->info = *info;
-    if (info->kind == BL_PANIC_TEXT && info->text != a->text) {
-        size_t n = strlen(info->text);
-
-        if (n < sizeof a->text) {
-            a->info.text = memcpy(a->text, info->text, n + 1);
-        } else if ((a->heap_text = bl__os_map(n + 1))) {
-            a->heap_size = n + 1;
-            a->info.text = memcpy(a->heap_text, info->text, n + 1);
-        }
-    }
+    if ((info->kind == BL_PANIC_TEXT && info->text != a->text) || is_copy(info))
+        own_text(a, info->text);
     if (a->link && &a->link->info == info)
         a->link->repanicked = true;
     bl__raise_here(a, __builtin_return_address(0));

@@ -25,7 +25,6 @@
 #include <string.h>
 
 struct bl__sched bl__sched;
-bool bl__tracked;
 
 enum {
     FAIRNESS = 61,          /* every so often the queue for all comes first */
@@ -914,6 +913,7 @@ make_p(int id)
 
     if (!p)
         return NULL;
+    bl__track_root(p, sizeof *p);
     p->id = id;
     p->timers.next = INT64_MAX;
     p->random = ((uint64_t)bl__os_now() + (uint64_t)id) * 0x9e3779b97f4a7c15 | 1;

@@ -23,7 +23,19 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
 void __tsan_release(void *address) __attribute__((weak));
 
+void __lsan_register_root_region(const void *start, size_t size)
+    __attribute__((weak));
+
 extern bool bl__tracked; /* constant after start */
+
+/* LeakSanitizer looks for pointers in [start, start + size), which malloc knows
+ * nothing of. */
+static inline void
+bl__track_root(const void *start, size_t size)
+{
+    if (__lsan_register_root_region)
+        __lsan_register_root_region(start, size);
+}
 
 static inline void
 bl__track_init(void)

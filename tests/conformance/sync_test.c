@@ -501,6 +501,7 @@ Y18_Y19_every_call_panics(void)
     for (int i = 0; i < 3; i++)
         CHECK_STR(panic_of(call_once_func), "failed");
     CHECK_EQ(counter, 1);
+    bl_panic_free(once_func.panicked);
     counter = 0;
     once_func = (bl_once_func){.f = count_once};
     for (int i = 0; i < 3; i++)

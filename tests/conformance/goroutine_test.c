@@ -353,6 +353,7 @@ large_frame(void)
     volatile char hole[1 << 20];
 
     hole[place] = 1;
+    (void)hole[place];
 }
 
 static void

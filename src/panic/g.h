@@ -130,7 +130,7 @@ struct bl__g {
     struct bl__g *next;       /* in a run queue or a list of free ones */
     _Atomic uint32_t status;  /* enum bl__status */
     _Atomic uint32_t claimed; /* somebody wakes it: see sched/park.c */
-    void *woken_by;           /* the waiter, or timer, that was claimed */
+    int64_t waiting_since;    /* monotonic ns, to a tenth of a second */
     struct bl__m *locked_m;   /* the thread it is bound to */
     struct bl__bubble *bubble;
     int saved_errno;
@@ -153,7 +153,7 @@ struct bl__g {
     uint64_t created_by;      /* id */
     const char *name;         /* the user's; NULL: none */
     uintptr_t foreign_cfa;    /* frame whose landing pad libgcc entered last */
-    int64_t waiting_since;    /* monotonic ns; 0: not noted */
+    void *woken_by;           /* the waiter, or timer, that was claimed */
 
     void *sigstack;           /* mapped by us; NULL: the program's own */
     void *fiber;              /* a sanitizer's handle */

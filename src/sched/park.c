@@ -131,10 +131,19 @@ release_and_count(void *p)
     bl__bubble_parked(c.bubble);
 }
 
+static inline int64_t
+coarse_now(void)
+{
+    int64_t now = atomic_load_explicit(&bl__sched.coarse_now, memory_order_relaxed);
+
+    return BL__LIKELY(now != 0) ? now : bl__os_now();
+}
+
 void
 bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason reason)
 {
     g->reason = (uint8_t)reason;
+    g->waiting_since = coarse_now();
     atomic_store_explicit(&g->status, BL__G_WAITING, memory_order_relaxed);
     if (BL__UNLIKELY(g->bubble && bl__bubble_counts(g))) {
         struct counted c = {release, arg, g->bubble};
@@ -147,7 +156,6 @@ bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason re
     }
     bl__track_acquire(g);
     g->reason = BL__WAIT_NONE;
-    g->waiting_since = 0;
 }
 
 static void

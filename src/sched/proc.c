@@ -37,6 +37,8 @@ enum {
     DEAD_LAST_NS = 1000000000,
 };
 
+static struct bl__m first_m; /* main's thread's */
+
 /* m->attention stays set: every way in may yield. */
 static bool
 yields_often(void)
@@ -86,7 +88,7 @@ switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 }
 
 static void bl__g0_main(void *p) BL__NORETURN;
-static void run_goroutines(struct bl__m *m) BL__NORETURN;
+static void run_goroutines(struct bl__m *m);
 
 /* The main thread's g0 gets a stack when it is needed first. */
 static BL__NOINLINE void
@@ -113,7 +115,7 @@ pick(struct bl__m *m, struct bl__g *from)
     bool is_next;
     struct bl__g *g;
 
-    if (BL__UNLIKELY(from->locked_m != NULL || bl__sched.special ||
+    if (BL__UNLIKELY(from->locked_m != NULL || m->ends || bl__sched.special ||
                      p->id >= atomic_load_explicit(&bl__sched.nprocs,
                                                    memory_order_relaxed)))
         return NULL;
@@ -330,6 +332,40 @@ stop_m(struct bl__m *m)
     wait_for_work(m);
 }
 
+/* m's thread is about to end. */
+static void
+bury_m(struct bl__m *m)
+{
+    struct bl__m **at = &bl__sched.all_ms;
+
+    bl__set_self(NULL);
+    bl__lock(&bl__sched.lock);
+    while (*at != m)
+        at = &(*at)->all;
+    *at = m->all;
+    bl__sched.nms--;
+    m->next = bl__sched.dead_ms;
+    bl__sched.dead_ms = m;
+    bl__unlock(&bl__sched.lock);
+}
+
+/* Memory for an M: a dead one's, or fresh. */
+static struct bl__m *
+new_m(void)
+{
+    struct bl__m *m;
+
+    bl__lock(&bl__sched.lock);
+    m = bl__sched.dead_ms;
+    if (m)
+        bl__sched.dead_ms = m->next;
+    bl__unlock(&bl__sched.lock);
+    if (!m)
+        return bl__os_map(sizeof *m);
+    memset(m, 0, sizeof *m);
+    return m;
+}
+
 static void
 worker(void *arg)
 {
@@ -342,6 +378,8 @@ worker(void *arg)
     own(m, m->next_p);
     m->next_p = NULL;
     run_goroutines(m);
+    bl__os_sigstack_free(m->g0.sigstack);
+    bury_m(m);
 }
 
 static void
@@ -373,7 +411,7 @@ thread_exhaustion(void)
 static void
 make_m(struct bl__p *p, bool spinning)
 {
-    struct bl__m *m = bl__os_map(sizeof *m);
+    struct bl__m *m = new_m();
     int error = m ? 0 : -ENOMEM;
 
     if (m) {
@@ -405,11 +443,11 @@ make_m(struct bl__p *p, bool spinning)
             at = &(*at)->all;
         *at = m->all;
         bl__sched.nms--;
+        m->next = bl__sched.dead_ms;
+        bl__sched.dead_ms = m;
     }
     bl__idle_p_put(p);
     bl__unlock(&bl__sched.lock);
-    if (m)
-        bl__os_unmap(m, sizeof *m);
 }
 
 void
@@ -758,14 +796,36 @@ hand_over(struct bl__m *m, struct bl__g *g)
     wake(to);
 }
 
+/* The goroutine that was bound to m's thread has ended: so does the thread (Go's
+ * rule), but for main's, which can only sleep. */
+static void
+end_thread(struct bl__m *m)
+{
+    struct bl__p *p = m->p;
+
+    stop_spinning(m);
+    m->p = NULL;
+    if (p) {
+        atomic_fetch_add_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+        bl__start_m(p, true);
+    }
+    while (m == &first_m)
+        wait_for_work(m);
+}
+
 /* --- the loop ------------------------------------------------------------ */
 
-static BL__NORETURN void
+/* Returns when the thread is to end. */
+static void
 run_goroutines(struct bl__m *m)
 {
     struct bl__g *g;
 
     for (;;) {
+        if (BL__UNLIKELY(m->ends)) {
+            end_thread(m);
+            return;
+        }
         if (m->detached) {
             m->detached = false;
             atomic_fetch_sub_explicit(&bl__sched.detached, 1, memory_order_seq_cst);
@@ -798,6 +858,7 @@ bl__g0_main(void *p)
     bl__track_arrived(&m->g0);
     run_release(m);
     run_goroutines(m);
+    __builtin_unreachable(); /* main's thread does not end */
 }
 
 static void
@@ -898,7 +959,6 @@ bl__random(struct bl__g *g, uint32_t n)
 
 /* --- the beginning ------------------------------------------------------- */
 
-static struct bl__m first_m;
 
 static bool
 is_inside(const struct bl__g *g)
@@ -1010,6 +1070,7 @@ in_child(void)
     atomic_store(&bl__sched.spinning, 0);
     atomic_store(&bl__sched.detached, m && !m->p);
     atomic_store(&bl__sched.monitor_asleep, false);
+    atomic_store(&bl__sched.coarse_now, 0);
     atomic_store(&bl__sched.parked_threads, 0);
     if (m) {
         m->all = NULL;

@@ -140,6 +140,7 @@ struct bl__m {
     bool is_idle;                /* in the list of idle ones */
     bool detached;               /* counted in sched.detached */
     bool has_started;            /* its g0 has a stack */
+    bool ends;                   /* the goroutine bound to it has ended */
     int tid;
 };
 
@@ -149,6 +150,8 @@ struct bl__sched {
     struct bl__p *idle_ps;
     struct bl__m *idle_ms;
     struct bl__m *all_ms;
+    struct bl__m *dead_ms;       /* of threads that have ended: never unmapped, as
+                                    the monitor may still look at one */
     struct bl__m *keeper;        /* idle M that wakes for the next timer */
     int64_t keeper_until;
     int nms;                     /* threads that are Ms */
@@ -172,6 +175,9 @@ struct bl__sched {
     uint64_t trace_hash;         /* deterministic mode: of what ran so far */
     uint64_t seed;               /* 0: not deterministic */
     bool special;                /* deterministic, or under torture */
+    _Atomic int64_t coarse_now;  /* monotonic ns, a tenth of a second old at most,
+                                    for what must not cost a look at the clock; 0:
+                                    the monitor sleeps, look */
     uint64_t random;             /* deterministic mode's */
     _Atomic int64_t fake_now;    /* its clock */
     struct bl__p *ps[BL__MAXPROCS];

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 static const char deadlock[] = "fatal error: all goroutines are asleep - deadlock!\n";
 
@@ -176,6 +177,63 @@ locked_goroutines_keep_their_thread(void)
         go(stay, &wg);
     }
     bl_waitgroup_wait(&wg);
+}
+
+struct locked {
+    _Atomic int locked, tid;
+};
+
+/* Two are bound at the same time: one at least not to main's thread, which never
+ * ends. */
+static void
+end_locked(struct locked *l)
+{
+    bl_lock_os_thread();
+    for (l->locked++; l->locked < 2;)
+        gosched();
+    if (syscall(SYS_gettid) == getpid())
+        bl_unlock_os_thread();
+    else
+        l->tid = (int)syscall(SYS_gettid);
+}
+
+/* Go: a goroutine that ends locked takes its thread along. */
+static void
+locked_goroutines_take_their_thread_along(void)
+{
+    for (int i = 0; i < 20; i++) {
+        struct locked l = {0, 0};
+        int tries = 0;
+
+        go(end_locked, &l);
+        go(end_locked, &l);
+        wait_until_alone();
+        CHECK(l.tid != 0);
+        while (syscall(SYS_tgkill, getpid(), l.tid, 0) == 0 && tries++ < 100000)
+            usleep(20);
+        CHECK(tries < 100000);
+    }
+}
+
+static void
+panic_later(void)
+{
+    bl_sleep(5 * BL_MILLISECOND);
+    panic("alone");
+}
+
+static void
+leave_main_locked(void)
+{
+    bl_lock_os_thread();
+    go(panic_later);
+    goexit();
+}
+
+static void
+a_locked_main_may_leave(void)
+{
+    check_fatal(leave_main_locked, "panic: alone\n");
 }
 
 static void
@@ -669,6 +727,8 @@ main(void)
     RUN(ids_names_and_errno);
     RUN(errno_goes_with_the_goroutine);
     RUN(locked_goroutines_keep_their_thread);
+    RUN(locked_goroutines_take_their_thread_along);
+    RUN(a_locked_main_may_leave);
     RUN(maxprocs_may_change);
     RUN(any_C_code_may_block);
     RUN(P24_panic_in_a_timers_function);

@@ -45,6 +45,10 @@ typedef struct bl_mutex {
  * has locked it. */
 BL_API void bl_mutex_lock(bl_mutex *m);
 
+/* The same, until bl_now() is until_ns at the latest.  Returns 0, or -ETIMEDOUT: then
+ * it is not locked. */
+BL_API int bl_mutex_lock_until(bl_mutex *m, int64_t until_ns);
+
 /* Never blocks; fails while others are starving. */
 BL_API bool bl_mutex_try_lock(bl_mutex *m);
 
@@ -83,6 +87,8 @@ BL_API void bl_waitgroup_done(bl_waitgroup *wg);
 
 /* Blocks: until the counter is zero. */
 BL_API void bl_waitgroup_wait(bl_waitgroup *wg);
+/* Returns 0 or -ETIMEDOUT. */
+BL_API int bl_waitgroup_wait_until(bl_waitgroup *wg, int64_t until_ns);
 
 /* Adds 1, and starts a goroutine that calls f(arg) and then subtracts it, also when f
  * panics or ends the goroutine (Go 1.25's WaitGroup.Go). */
@@ -123,6 +129,8 @@ typedef struct bl_cond {
 /* Unlocks m, waits to be signalled, locks m again; no spurious wake-ups.
  * Panics: "sync.Cond is copied", as the other two. */
 BL_API void bl_cond_wait(bl_cond *c, bl_mutex *m);
+/* Returns 0, or -ETIMEDOUT; either way with m locked. */
+BL_API int bl_cond_wait_until(bl_cond *c, bl_mutex *m, int64_t until_ns);
 
 /* Wakes who has waited longest; or all. */
 BL_API void bl_cond_signal(bl_cond *c);

@@ -99,6 +99,7 @@ start_g0(struct bl__m *m)
     if (!low)
         bl__fatal_at("out of memory for the scheduler", NULL, NULL);
     bl__os_guard(low, 4096);
+    bl__track_stack(low + 4096, low + G0_STACK);
     m->g0.stack_low = (uintptr_t)low + 4096;
     m->g0.stack_high = (uintptr_t)low + G0_STACK;
     m->g0.sp = bl__stack_begin(low + G0_STACK, bl__g0_main, m);

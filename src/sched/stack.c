@@ -20,6 +20,7 @@
 #include "sched/sched.h"
 
 #include "os/os.h"
+#include "sched/track.h"
 
 #include <belay/go.h>
 #include <errno.h>
@@ -123,6 +124,7 @@ take_from(struct slab *s, unsigned class, int *error)
         if (*error)
             return NULL;
         s->made = i + 1;
+        bl__track_stack(low + GUARD_BYTES, low + size_of(class));
     }
     s->bits[i / 64] |= UINT64_C(1) << i % 64;
     s->used++;

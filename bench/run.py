@@ -11,18 +11,19 @@
     run.py --only tasks                     one part: engine, tasks or memory
     run.py --only memory --full             with a million goroutines, too
 
-engine is defer, panic and recover.  For every case the programs take turns (belay, hand, go, belay, hand, go, ...),
-all on one CPU, so that whatever else the machine does meets them alike; in every
-round from fresh copies of their files, and several times for the cheapest cases.  Times
-are CPU time: medians over the rounds, with half the interquartile range after
-the sign; ratios are ratios of medians.  `over?` is over the target by what may
-be chance.  A case whose programs did different work is an error, not a number.
+engine is defer, panic and recover.  For every case the programs take turns (belay,
+hand, go, belay, hand, go, ...), all on one CPU, so that whatever else the machine does
+meets them alike; in every round from fresh copies of their files, and several times
+for the cheapest cases.  Times are CPU time: medians over the rounds, with half the
+interquartile range after the sign; ratios are ratios of medians.  `over?` is over the
+target by what may be chance.  A case whose programs did different work is an error,
+not a number.
 
-tasks is goroutines, messages, timers and sync, against Go in the same way, but on one
-processor (P=1) and on two, all CPUs allowed; with two it is time on the wall, and always
-the median of a few batches.  memory is what
-parked goroutines take, and when the system gets it back (memory.py); it knows neither
---base nor --case.  Without Go the times stand alone.
+tasks is goroutines, messages, timers and sync, against Go in the same way, but with one
+processor (P=1) and with two, all CPUs allowed; with two it is time on the wall, for
+which the machine should have nothing else to do.  memory is what parked goroutines
+take, and when the system gets it back (memory.py); it knows neither --base nor --case.
+Without Go the times stand alone.
 
 block/*     defer { }, against clean-up at every exit
 returns/*   a recovering defer, and nothing goes wrong; by hand: setjmp

@@ -51,7 +51,7 @@ func (t *task) batchSize() (int64, float64) {
 	}
 }
 
-func (t *task) medianNs() float64 {
+func (t *task) quartileNs() float64 {
 	n, first := t.batchSize()
 	times := make([]float64, batches)
 	if first > batchNs*2 {
@@ -61,12 +61,12 @@ func (t *task) medianNs() float64 {
 		times[i] = t.timeNs(n)
 	}
 	sort.Float64s(times)
-	return times[len(times)/2] / float64(n) / float64(t.parts)
+	return times[len(times)/4] / float64(n) / float64(t.parts)
 }
 
 func (t *task) measure() {
 	result := t.op(t.checked)
-	fmt.Printf("%s\t%.4f\t%d\n", t.name, t.medianNs(), result)
+	fmt.Printf("%s\t%.4f\t%d\n", t.name, t.quartileNs(), result)
 }
 
 func find(name string) *task {

@@ -96,7 +96,7 @@ def time(s):
     """`12.3 +- 4%`; `12.3 ms +- 4%` where nanoseconds have too many digits."""
     if s is None:
         return "-"
-    if s["median"] >= 1e6:
+    if s["median"] >= 1e5:
         return f"{s['median'] / 1e6:.3g} ms +-{spread(s):3.0%}"
     digits = max(0, 3 - len(str(int(s["median"]))))
     return f"{s['median']:.{digits}f} +-{spread(s):3.0%}"

@@ -33,8 +33,9 @@ differential: all ## N=3000 runs of random programs, here and in Go
 	tests/differential/differential.py --lib $(BUILD) --inputs $(INPUTS) \
 	    --count $$((($(N) + 6 * $(INPUTS) - 1) / (6 * $(INPUTS))))
 
-bench: all ## ratios to Go and to hand-written C; BENCH_JSON=file, BASE=revision
-	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE))
+bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=1, BENCH_JSON=file, BASE=revision
+	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE)) \
+	    $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(BENCH_FULL),--full)
 
 asan: ## the tests under AddressSanitizer
 	$(MAKE) check BUILD=build-asan CMAKE_ARGS=-DBELAY_SANITIZE=address

@@ -178,17 +178,45 @@ bl__ready(struct bl__g *g, bool next)
     bl__ready_counted(g, next);
 }
 
+static void
+wake_thread(struct bl__g *g)
+{
+    if (g->sleeps) /* it is awake from now on: see bl__check_deadlock */
+        atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
+    /* release: pairs with the acquire in park_thread */
+    atomic_store_explicit(&g->wake, 1, memory_order_release);
+    bl__os_futex_wake(&g->wake, 1);
+}
+
+void
+bl__ready_all(struct bl__g *g)
+{
+    struct bl__g *first = NULL, **last = &first, *next;
+
+    for (; g; g = next) {
+        next = g->next;
+        if (BL__UNLIKELY(g->bubble != NULL))
+            bl__bubble_readies(g);
+        bl__track_release(g);
+        if (BL__UNLIKELY(g->m == NULL)) {
+            wake_thread(g);
+            continue;
+        }
+        atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
+        *last = g;
+        last = &g->next;
+    }
+    *last = NULL;
+    if (first)
+        bl__enqueue_all(first);
+}
+
 void
 bl__ready_counted(struct bl__g *g, bool next)
 {
     bl__track_release(g);
     if (BL__UNLIKELY(g->m == NULL)) {
-        if (g->sleeps) /* it is awake from now on: see bl__check_deadlock */
-            atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1,
-                                      memory_order_seq_cst);
-        /* release: pairs with the acquire in park_thread */
-        atomic_store_explicit(&g->wake, 1, memory_order_release);
-        bl__os_futex_wake(&g->wake, 1);
+        wake_thread(g);
         return;
     }
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);

@@ -499,13 +499,35 @@ moves(void)
     return bl__sched.seed || (bl__options.torture & BL__TORTURE_MOVE);
 }
 
-void
-bl__enqueue(struct bl__g *g, bool next)
+/* The caller's, if it is inside. */
+static struct bl__p *
+current_p(void)
 {
     struct bl__g *self = bl__self_or_null();
     struct bl__m *m = self ? self->m : NULL;
-    struct bl__p *p = m && atomic_load_explicit(&m->inside, memory_order_relaxed)
-                          ? m->p : NULL;
+
+    return m && atomic_load_explicit(&m->inside, memory_order_relaxed) ? m->p : NULL;
+}
+
+/* p's queue has more than before.  What only fills run_next is not worth a thread. */
+static void
+tell_idle(const struct bl__p *p, bool next)
+{
+    if (atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) == 1)
+        return;
+    /* pairs with the last look in find_work(): either it sees the new one, or we that
+     * nobody looks any more */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) > 0 &&
+        (!next || atomic_load_explicit(&p->head, memory_order_relaxed) !=
+                      atomic_load_explicit(&p->tail, memory_order_relaxed)))
+        bl__wake_p();
+}
+
+void
+bl__enqueue(struct bl__g *g, bool next)
+{
+    struct bl__p *p = current_p();
 
     if (BL__UNLIKELY(!p || (bl__sched.special && moves()))) {
         bl__enqueue_global(g);
@@ -513,15 +535,25 @@ bl__enqueue(struct bl__g *g, bool next)
         return;
     }
     bl__runq_put(p, g, next);
-    if (atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) == 1)
+    tell_idle(p, next);
+}
+
+void
+bl__enqueue_all(struct bl__g *first)
+{
+    struct bl__p *p = current_p();
+
+    if (BL__LIKELY(p && !(bl__sched.special && moves()))) {
+        bl__runq_put_all(p, first);
+        tell_idle(p, true);
         return;
-    /* pairs with the last look in find_work(): either it sees g, or we that
-     * nobody looks any more */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) > 0 &&
-        (!next || atomic_load_explicit(&p->head, memory_order_relaxed) !=
-                      atomic_load_explicit(&p->tail, memory_order_relaxed)))
-        bl__wake_p();
+    }
+    while (first) {
+        struct bl__g *next = first->next;
+
+        bl__enqueue(first, false);
+        first = next;
+    }
 }
 
 /* --- looking for work ---------------------------------------------------- */

@@ -69,7 +69,7 @@ enum bl__reason {
 enum bl__status { BL__G_NEW, BL__G_RUNNABLE, BL__G_RUNNING, BL__G_WAITING };
 
 enum {
-    BL__RUNQ = 256,       /* slots of a P's queue; a power of two */
+    BL__RUNQ = 1024,      /* slots of a P's queue; a power of two */
     BL__MAXPROCS = 1024,
     BL__MAXTHREADS = 10000, /* Go's limit */
     BL__STACK_CLASSES = 17, /* 16 KiB << class, up to 1 GiB */
@@ -113,8 +113,11 @@ struct bl__p {
     _Atomic(struct bl__g *) run_next;
     _Atomic(struct bl__g *) slots[BL__RUNQ];
     struct bl__timers timers;
-    struct bl__g *free[BL__STACK_CLASSES]; /* dead goroutines with stacks; owner */
-    uint32_t nfree[BL__STACK_CLASSES];
+    struct bl__magazine {
+        struct bl__g *free;      /* dead goroutines with stacks; the owner's */
+        struct bl__g *full;      /* as many as go to a central list; NULL: none */
+        uint32_t n;              /* length of free */
+    } magazines[BL__STACK_CLASSES];
     uint64_t id_next, id_end;    /* goroutine ids; owner */
     uint64_t random;             /* owner */
     uint32_t seen_tick;          /* the monitor's */
@@ -271,6 +274,10 @@ bool bl__park_until(struct bl__g *g, void (*release)(void *arg), void *arg,
  * runs before what is queued already. */
 void bl__ready(struct bl__g *g, bool next);
 
+/* The same for all goroutines, and plain threads, that `first` leads to by `next`, the
+ * last of which runs first. */
+void bl__ready_all(struct bl__g *first);
+
 /* The same for who has counted g in with its bubble. */
 void bl__ready_counted(struct bl__g *g, bool next);
 
@@ -281,6 +288,8 @@ void bl__yield(struct bl__g *g);
 
 /* Puts g, runnable, where the current P, or else any, will find it. */
 void bl__enqueue(struct bl__g *g, bool next);
+/* The same for a list; the last one runs first. */
+void bl__enqueue_all(struct bl__g *first);
 void bl__enqueue_global(struct bl__g *g);
 
 /* What a new goroutine does first. */
@@ -305,8 +314,21 @@ void bl__start_m(struct bl__p *p, bool spinning);
 /* The goroutine that p, its owner being the caller, runs next; NULL: none. */
 struct bl__g *bl__runq_get(struct bl__p *p);
 void bl__runq_put(struct bl__p *p, struct bl__g *g, bool next);
+/* A list by `next`; the last one becomes run_next. */
+void bl__runq_put_all(struct bl__p *p, struct bl__g *first);
 struct bl__g *bl__runq_steal(struct bl__p *p, struct bl__p *victim, bool run_next);
 bool bl__runq_is_empty(const struct bl__p *p);
+
+/* Whether nobody waits for p, as far as that can be seen from outside Belay: the caller
+ * may have lost it. */
+static inline bool
+bl__p_is_alone(const struct bl__p *p)
+{
+    return p &&
+           atomic_load_explicit(&p->head, memory_order_relaxed) ==
+               atomic_load_explicit(&p->tail, memory_order_relaxed) &&
+           !atomic_load_explicit(&p->run_next, memory_order_relaxed);
+}
 struct bl__g *bl__global_get(struct bl__p *p, uint32_t most); /* lock held */
 bool bl__take_p(struct bl__p *p); /* monitor: from its M in users' code */
 struct bl__p *bl__idle_p_get(void); /* lock held */

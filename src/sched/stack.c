@@ -30,7 +30,7 @@
 #include <string.h>
 
 enum {
-    CACHE = 256,             /* stacks a P keeps of a size */
+    MAGAZINE = 128,          /* stacks that go to and fro together; a P has two */
     SLAB_BYTES = 1 << 26,    /* address space asked for at first */
     SLAB_MAX_BYTES = 1 << 30, /* and later on: few mappings, whatever the number */
     GUARD_BYTES = 1 << 13,
@@ -38,6 +38,20 @@ enum {
     GUARDS = 32,             /* made with one system call */
     SCAVENGE_NS = 1000000000,
 };
+
+/* Dead goroutines come in magazines: lists by `next`, at most MAGAZINE long.  The first
+ * of a list that is handed over whole holds what there is to know of it. */
+static struct bl__g **
+magazine_next(struct bl__g *first)
+{
+    return (struct bl__g **)&first->sp;
+}
+
+static uint64_t *
+magazine_count(struct bl__g *first)
+{
+    return &first->created_by;
+}
 
 struct slab {
     struct slab *next;
@@ -54,7 +68,7 @@ static struct central {
     struct bl__lock lock;
     struct slab *slabs, *last; /* oldest first */
     struct slab *open;       /* where free ones are looked for first */
-    struct bl__g *dead;      /* with their pages */
+    struct bl__g *dead;      /* with their pages: magazines */
     uint32_t ndead;
     uint32_t low;            /* fewest in `dead` since the last scavenging */
     uint64_t released;       /* stacks that gave their pages back, ever */
@@ -179,26 +193,43 @@ open_slab(struct central *c, unsigned class)
     return c->open = s;
 }
 
-/* One of the dead; more of them, up to half a cache, go to p, whose cache is
- * empty.  Lock held, and there is one. */
+/* A magazine.  Lock held, and there is one. */
 static struct bl__g *
-take_dead(struct central *c, struct bl__p *p, unsigned class)
+take_dead(struct central *c)
 {
-    struct bl__g *g = c->dead, *last = g;
-    uint32_t n = 1;
+    struct bl__g *first = c->dead;
 
-    while (p && n < CACHE / 2 && last->next) {
-        last = last->next;
-        n++;
-    }
-    c->dead = last->next;
-    c->ndead -= n;
+    c->dead = *magazine_next(first);
+    c->ndead -= (uint32_t)*magazine_count(first);
     if (c->ndead < c->low)
         c->low = c->ndead;
-    if (p && n > 1) {
-        last->next = NULL;
-        p->free[class] = g->next;
-        p->nfree[class] = n - 1;
+    return first;
+}
+
+/* One of them.  Lock held, and there is one. */
+static struct bl__g *
+take_one_dead(struct central *c)
+{
+    struct bl__g *g = take_dead(c), *rest = g->next;
+
+    if (rest) {
+        *magazine_count(rest) = *magazine_count(g) - 1;
+        *magazine_next(rest) = c->dead;
+        c->ndead += (uint32_t)*magazine_count(rest);
+        c->dead = rest;
+    }
+    return g;
+}
+
+/* The first of a magazine; p, if there is one, gets the rest, as it has none. */
+static struct bl__g *
+load(struct central *c, struct bl__p *p, unsigned class)
+{
+    struct bl__g *g = p ? take_dead(c) : take_one_dead(c);
+
+    if (p) {
+        p->magazines[class].free = g->next;
+        p->magazines[class].n = (uint32_t)*magazine_count(g) - 1;
     }
     return g;
 }
@@ -214,7 +245,7 @@ take_central(struct bl__p *p, unsigned class, int *error)
 
     bl__lock(&c->lock);
     if (c->dead)
-        g = take_dead(c, p, class);
+        g = load(c, p, class);
     else if ((s = open_slab(c, class)))
         i = take_from(s, error);
     else
@@ -226,54 +257,55 @@ take_central(struct bl__p *p, unsigned class, int *error)
 struct bl__g *
 bl__stack_get(struct bl__p *p, unsigned class, int *error)
 {
-    struct bl__g *g = p ? p->free[class] : NULL;
+    struct bl__magazine *z = p ? &p->magazines[class] : NULL;
+    struct bl__g *g = z ? z->free : NULL;
 
-    if (BL__LIKELY(g != NULL)) {
-        p->free[class] = g->next;
-        p->nfree[class]--;
-        return g;
+    if (BL__UNLIKELY(!g)) {
+        if (!z || !z->full)
+            return take_central(p, class, error);
+        g = z->full;
+        z->full = NULL;
+        z->n = MAGAZINE;
     }
-    return take_central(p, class, error);
+    z->free = g->next;
+    z->n--;
+    return g;
 }
 
 static void
-put_central(struct bl__g *first, struct bl__g *last, uint32_t n)
+put_central(struct bl__g *first, uint32_t n)
 {
     struct central *c = &central[first->stack_class];
 
+    *magazine_count(first) = n;
     bl__lock(&c->lock);
-    last->next = c->dead;
+    *magazine_next(first) = c->dead;
     c->dead = first;
     c->ndead += n;
     bl__unlock(&c->lock);
 }
 
-/* Half of a P's cache is handed on when it is full. */
-static void
-flush(struct bl__p *p, unsigned class)
-{
-    struct bl__g *first = p->free[class], *last = first;
-
-    for (int i = 1; i < CACHE / 2; i++)
-        last = last->next;
-    p->free[class] = last->next;
-    p->nfree[class] -= CACHE / 2;
-    put_central(first, last, CACHE / 2);
-}
-
 void
 bl__stack_put(struct bl__p *p, struct bl__g *g)
 {
-    unsigned class = g->stack_class;
+    struct bl__magazine *z;
 
+    g->next = NULL;
     if (!p) {
-        put_central(g, g, 1);
+        put_central(g, 1);
         return;
     }
-    g->next = p->free[class];
-    p->free[class] = g;
-    if (BL__UNLIKELY(++p->nfree[class] >= CACHE))
-        flush(p, class);
+    z = &p->magazines[g->stack_class];
+    if (BL__UNLIKELY(z->n == MAGAZINE)) {
+        if (z->full)
+            put_central(z->full, MAGAZINE);
+        z->full = z->free;
+        z->free = NULL;
+        z->n = 0;
+    }
+    g->next = z->free;
+    z->free = g;
+    z->n++;
 }
 
 /* --- giving back --------------------------------------------------------- */
@@ -314,11 +346,7 @@ scavenge(struct central *c)
     n = (c->low + 1) / 2;
     c->low = c->ndead;
     for (; n > 0 && c->dead; n--) {
-        struct bl__g *g = c->dead;
-
-        c->dead = g->next;
-        c->ndead--;
-        release(c, g);
+        release(c, take_one_dead(c));
         if (n % 64 == 0) { /* others may be waiting */
             bl__unlock(&c->lock);
             bl__lock(&c->lock);
@@ -349,13 +377,8 @@ bl_release_stacks(void)
         struct central *c = &central[class];
 
         bl__lock(&c->lock);
-        while (c->dead) {
-            struct bl__g *g = c->dead;
-
-            c->dead = g->next;
-            c->ndead--;
-            release(c, g);
-        }
+        while (c->dead)
+            release(c, take_one_dead(c));
         c->low = 0;
         bl__unlock(&c->lock);
     }

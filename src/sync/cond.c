@@ -111,11 +111,6 @@ bl_cond_broadcast(bl_cond *c)
     }
     *last = NULL;
     bl__unlock(BL__LOCK_OF(c));
-    while (first) {
-        struct bl__g *next = first->next;
-
-        bl__ready(first, false);
-        first = next;
-    }
+    bl__ready_all(first);
     bl__leave(self);
 }

@@ -13,6 +13,7 @@
 #include "sync/sync.h"
 
 #include "os/os.h"
+#include "sched/track.h"
 
 #include <belay/go.h>
 
@@ -26,13 +27,19 @@ enum {
     PAUSES = 30,
 };
 
-/* Spinning is worth it only if the owner runs at the same time. */
-static bool
+/* Spinning is worth it only if the owner runs at the same time, and nobody here could
+ * run instead (Go's rule).  The P is only looked at: the monitor may take it. */
+static BL__NOT_TRACKED bool
 may_spin(int spins)
 {
-    return spins < SPINS &&
-           atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) > 1 &&
-           !bl__sched.special;
+    const struct bl__m *m = bl__self()->m;
+    int others = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) -
+                 atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) -
+                 atomic_load_explicit(&bl__sched.spinning, memory_order_relaxed);
+
+    if (spins >= SPINS || others <= 1 || bl__sched.special)
+        return false;
+    return !m || bl__p_is_alone(m->p);
 }
 
 /* One attempt to change the state from old.  Returns whether it was made, and in

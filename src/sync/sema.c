@@ -150,17 +150,6 @@ grant(bl_semaphore *s)
     return first;
 }
 
-static void
-ready_all(struct bl__g *g)
-{
-    while (g) {
-        struct bl__g *next = g->next;
-
-        bl__ready(g, false);
-        g = next;
-    }
-}
-
 static bool
 take_units(bl_semaphore *s, int64_t n)
 {
@@ -190,7 +179,7 @@ bl__semaphore_acquire_bound(bl_semaphore *s, int64_t n, const struct bl__bound *
             bl__queue_remove(BL__QUEUE_OF(s), &w);
             wake = grant(s);
             bl__unlock(BL__LOCK_OF(s));
-            ready_all(wake);
+            bl__ready_all(wake);
         }
     }
     bl__leave(g);
@@ -233,7 +222,7 @@ bl_semaphore_release(bl_semaphore *s, int64_t n)
         wake = grant(s);
     }
     bl__unlock(BL__LOCK_OF(s));
-    ready_all(wake);
+    bl__ready_all(wake);
     bl__leave(g);
     if (wrong)
         bl_panic("semaphore: released more than held");

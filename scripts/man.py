@@ -29,6 +29,7 @@ import pathlib
 import re
 import shutil
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "include" / "belay"
@@ -256,8 +257,7 @@ def complaints(headers, folder=INCLUDE):
 
 
 def escape(text):
-    text = text.replace("\\", "\\e").replace("-", "\\-") if text.startswith("-") \
-        else text.replace("\\", "\\e")
+    text = text.replace("\\", "\\e")
     return "\\&" + text if text[:1] in (".", "'") else text
 
 
@@ -299,9 +299,9 @@ class Writer:
         lines, words = [], []
 
         def flush():
-            if words:
-                lines.append(escape(" ".join(words)))
-                words.clear()
+            lines.extend(escape(line) for line in textwrap.wrap(
+                " ".join(words), 76, break_long_words=False, break_on_hyphens=False))
+            words.clear()
 
         for word in text.split():
             macro = self.word(word, own)
@@ -402,6 +402,7 @@ def one_line(group):
     """The first sentence, for the NAME section."""
     comment, contract = split_contract(description(group))
     text = " ".join(" ".join(comment).split()) or contract
+    text = re.sub(r" \([^()]*\)(?=[ .,:;])", "", text)  # but not those of a call
     sentence = re.split(r"(?<=[.;:])\s|(?<=\))\s(?=bl_)", text)[0].rstrip(".;:")
     if not re.match(r"[A-Z][A-Z]|I ", sentence):
         sentence = sentence[:1].lower() + sentence[1:]
@@ -438,7 +439,7 @@ def page(writer, header, group, keywords):
         out += [".Pp", "With", ".In belay/keywords.h",
                 "also called " + " and ".join([", ".join(short[:-1])] * (len(short) > 1)
                                               + short[-1:]) + "."]
-    return out + [".Sh SEE ALSO", f".Xr {header.page} 7 ,", ".Xr belay 7"]
+    return out + [".Sh SEE ALSO", ".Xr belay 7 ,", f".Xr {header.page} 7"]
 
 
 def header_page(writer, header):

@@ -459,7 +459,7 @@ def header_page(writer, header):
     for group in header.groups:
         names = [m.name for m in group.members]
         out += [" ".join(f"{'.It' if n == names[0] else ' ,'} Xr {n} 3" for n in names),
-                escape(one_line(group)) + "."]
+                *writer.text(one_line(group) + ".")]
     return out + [".El", ".Sh SEE ALSO", ".Xr belay 7"], purpose
 
 

@@ -49,9 +49,9 @@ typedef struct bl_go_options {
 #define bl_go_with(options, ...)                                               \
     BL__GO(bl__go, ((const bl_go_options[1]){options}), __VA_ARGS__)
 
-/* bl_try_go(f, args...): as bl_go(), and bl_try_go_with(options, f, args...): as
- * bl_go_with(), but they return 0, -ENOMEM when there is no memory for a stack, or
- * -EINVAL for a stack size above 1 GiB, and do not panic. */
+/* bl_try_go(f, args...): starts a goroutine as bl_go() does, but returns 0, -ENOMEM
+ * when there is no memory for a stack, or -EINVAL for a stack size above 1 GiB, and
+ * does not panic.  bl_try_go_with(options, f, args...): the same with options. */
 #define bl_try_go(...) BL__GO(bl__go_try, (const bl_go_options *)0, __VA_ARGS__)
 #define bl_try_go_with(options, ...)                                           \
     BL__GO(bl__go_try, ((const bl_go_options[1]){options}), __VA_ARGS__)

@@ -35,7 +35,7 @@ BL_BEGIN_DECLS
  * Call from: anywhere.  Blocks: no. */
 BL_API int64_t bl_now(void);
 
-/* bl_now() + ns, or BL_FOREVER where that overflows. */
+/* The time ns from now: bl_now() + ns, or BL_FOREVER where that overflows. */
 BL_API int64_t bl_after_ns(int64_t ns);
 
 /* Sleeps for ns; returns at once if that is not positive.

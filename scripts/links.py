@@ -6,6 +6,8 @@
     scripts/links.py
 
 * Links to files and headings (`[text](file.md#heading)`) of all Markdown files.
+* Figures (`107 ns`, `4.6 kB`) of the guide also stand in the README, in docs/*.md or in
+  a header: it is not the place to measure.
 * In `code`: names that begin with bl_ or BL_ are in a header, keys of BELAYDEBUG are
   in the table of knobs, and paths that begin with a folder of ours exist.
 
@@ -21,6 +23,7 @@ ROOT = man.ROOT
 FOLDERS = r"src|tests|examples|docs|include|scripts|gdb|bench|cmake|tools"
 LINK = re.compile(r"(?<!!)\[(?:[^\][]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
+FIGURE = re.compile(r"(?<![\w.,])[\d.,]*\d (?:ns|µs|kB)(?!\w)")
 PATH = re.compile(rf"(?:{FOLDERS})/[\w.*/+-]*")
 
 
@@ -59,6 +62,9 @@ class Checker:
     def __init__(self):
         self.names = man.every_identifier()
         self.knobs = {name for name, _ in man.knobs()}
+        sources = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"),
+                   *(ROOT / "include" / "belay").glob("*.h")]
+        self.figures = {f for p in sources for f in FIGURE.findall(p.read_text())}
         self.count, self.bad = 0, []
         self.where = ""
 
@@ -91,6 +97,11 @@ class Checker:
         if PATH.fullmatch(code):
             self.check(any(ROOT.glob(code.rstrip("/"))), f"`{code}`: does not exist")
 
+    def check_figures(self, path, text):
+        for match in FIGURE.finditer(text):
+            self.where = f"{path.relative_to(ROOT)}:{line_of(text, match.start())}"
+            self.check(match[0] in self.figures, f"{match[0]}: measured by whom?")
+
     def check_document(self, path):
         source = path.read_text()
         text = without_blocks(source)
@@ -98,6 +109,8 @@ class Checker:
         titles = [slug(h) for h in headings(path)]
         twice = {t for t in titles if titles.count(t) > 1}
         self.check(not twice, f"two headings have the anchor {', '.join(twice)}")
+        if path.parent.name == "guide":
+            self.check_figures(path, text)
         for match in LINK.finditer(text):
             self.where = f"{path.relative_to(ROOT)}:{line_of(text, match.start())}"
             self.check_link(path, match[1])
@@ -105,7 +118,7 @@ class Checker:
             self.where = f"{path.relative_to(ROOT)}:{line_of(text, match.start())}"
             self.check_code(match[1])
         # knobs are named in shell blocks, too
-        for match in re.finditer(r"BELAYDEBUG=[\w=,|]+", source):
+        for match in re.finditer(r"BELAYDEBUG=[\w=,|]+(?![\w=,|.])", source):
             self.where = f"{path.relative_to(ROOT)}:{line_of(source, match.start())}"
             self.check_code(match[0])
 

@@ -13,7 +13,7 @@ Words behind the language of a fenced block say what it is:
     ```c refused       as `functions`, but must not compile; the ```text block that
                        follows is what the compiler says, among other things
     ```c run           a whole program; it has to print the ```text block that
-                       follows (stdout, then stderr)
+                       follows (stdout, then stderr); reports call it prog.c
     ```LANGUAGE file=NAME    is written to the chapter's folder
     ```sh run          runs in the chapter's folder, where pkg-config and CMake
                        find the library; it has to print the ```text block
@@ -135,6 +135,8 @@ class Bench:
         return done.returncode, done.stdout + done.stderr
 
     def source_of(self, listing):
+        if listing.kind == "run":  # its reports name a file and lines of its own
+            return listing.text
         text = f'#line {listing.line} "{listing.path.name}"\n{listing.text}'
         if listing.kind == "fragment":
             text = ("void listing(void);\nvoid\nlisting(void)\n{\n"
@@ -145,17 +147,18 @@ class Bench:
 
     def compile(self, listing):
         """What the compiler complains of, and the program."""
-        stem = self.folder / f"{listing.path.stem}-{listing.line}"
-        source = stem.with_suffix(".c")
+        folder = self.folder / f"{listing.path.stem}-{listing.line}"
+        folder.mkdir()
+        source, program = folder / "prog.c", folder / "prog"
         source.write_text(self.source_of(listing))
-        is_program = listing.kind == "run"
         warnings = WARNINGS.split()
         if listing.kind == "fragment":
             warnings += ["-Wno-unused-variable", "-Wno-unused-but-set-variable"]
         command = ["gcc", "-std=gnu11", "-O2", "-g", *warnings, str(source), "-o",
-                   str(stem), *([] if is_program else ["-c"]), *self.flags]
+                   str(program), *([] if listing.kind == "run" else ["-c"]),
+                   *self.flags]
         status, said = self.run(command, self.folder)
-        return None if status == 0 else said or "no reason given", stem
+        return (None if status == 0 else said or "no reason given"), program
 
     def compare(self, listing, command, folder):
         extra = [w.split("=", 1) for w in listing.words if re.match(r"[A-Z_]+=", w)]

@@ -11,7 +11,7 @@ order.  Links are written for the sources (`channels.md`, `../engine.md`,
 its own: one style sheet, no script, nothing from the network.  At the end every link
 of every page is looked up.
 
-Needs python3-markdown and mandoc (scripts/deps.sh docs).
+Needs cmark-gfm and mandoc (scripts/deps.sh docs).
 """
 import argparse
 import html
@@ -101,7 +101,6 @@ def target_of(target):
 def prepare(path):
     """The source as the renderer wants it."""
     text = re.sub(r"<!--.*?-->\n?", "", path.read_text(), flags=re.S)
-    text = re.sub(r"^```(\S+) .*$", r"```\1", text, flags=re.M)  # our words
 
     def turn(match):
         to = target_of(match[1])
@@ -131,15 +130,22 @@ def finish(body):
     return body
 
 
-def render(markdown, path):
+def render(path):
     """One file as a page."""
-    renderer = markdown.Markdown(
-        extensions=["tables", "fenced_code", "toc"],
-        extension_configs={"toc": {"slugify": lambda text, _: links.slug(text)}})
-    body = finish(renderer.convert(prepare(path)))
-    titles = renderer.toc_tokens[0]
-    sections = [(t["id"], t["name"]) for t in titles["children"]]
-    return Page(page_name(path), html.unescape(titles["name"]), body, sections)
+    done = subprocess.run(["cmark-gfm", "--extension", "table"], input=prepare(path),
+                          capture_output=True, text=True, check=True)
+    sections = []
+
+    def with_id(match):
+        level, title = match[1], match[2]
+        at = links.slug(html.unescape(re.sub(r"<[^>]*>", "", title)))
+        if level == "2":
+            sections.append((at, re.sub(r"<[^>]*>", "", title)))
+        return f'<h{level} id="{at}">{title}</h{level}>'
+
+    body = re.sub(r"<h([1-6])>(.*?)</h\1>", with_id, done.stdout)
+    title = re.sub(r"<[^>]*>", "", re.search(r"<h1[^>]*>(.*?)</h1>", body)[1])
+    return Page(page_name(path), html.unescape(title), finish(body), sections)
 
 
 # --- manual ------------------------------------------------------------------------------
@@ -283,15 +289,12 @@ def main():
     parser.add_argument("man", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     options = parser.parse_args()
-    try:
-        import markdown
-    except ImportError:
-        sys.exit("site.py: python3-markdown is missing: scripts/deps.sh docs")
-    if not shutil.which("mandoc"):
-        sys.exit("site.py: mandoc is missing: scripts/deps.sh docs")
+    for tool in ("cmark-gfm", "mandoc"):
+        if not shutil.which(tool):
+            sys.exit(f"site.py: {tool} is missing: scripts/deps.sh docs")
     headers, keywords = man.read_headers(), man.read_keywords()
-    guide = [render(markdown, path) for path in chapter_files()]
-    deeper = [render(markdown, man.ROOT / "docs" / name) for name in DEEPER]
+    guide = [render(path) for path in chapter_files()]
+    deeper = [render(man.ROOT / "docs" / name) for name in DEEPER]
     manual = [manual_index(headers, keywords)]
     manual += [manual_page(p) for p in sorted(options.man.glob("man?/b*_*.[37]"))]
     manual += [manual_page(options.man / "man7" / "belay.7")]

@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The Belay authors
 """Whether what the documents point at is there.
 
-    scripts/links.py
+    scripts/links.py [FILE.md ...]     all, unless files are named
 
 * Links to files and headings (`[text](file.md#heading)`) of all Markdown files.
 * Figures (`107 ns`, `4.6 kB`) of the guide also stand in the README, in docs/*.md or in
@@ -58,6 +58,10 @@ def line_of(text, position):
     return text.count("\n", 0, position) + 1
 
 
+def shown(path):
+    return str(path.relative_to(ROOT) if ROOT in path.parents else path)
+
+
 class Checker:
     def __init__(self):
         self.names = man.every_identifier()
@@ -99,33 +103,34 @@ class Checker:
 
     def check_figures(self, path, text):
         for match in FIGURE.finditer(text):
-            self.where = f"{path.relative_to(ROOT)}:{line_of(text, match.start())}"
+            self.where = f"{shown(path)}:{line_of(text, match.start())}"
             self.check(match[0] in self.figures, f"{match[0]}: measured by whom?")
 
     def check_document(self, path):
         source = path.read_text()
         text = without_blocks(source)
-        self.where = str(path.relative_to(ROOT))
+        self.where = shown(path)
         titles = [slug(h) for h in headings(path)]
         twice = {t for t in titles if titles.count(t) > 1}
         self.check(not twice, f"two headings have the anchor {', '.join(twice)}")
         if path.parent.name == "guide":
             self.check_figures(path, text)
         for match in LINK.finditer(text):
-            self.where = f"{path.relative_to(ROOT)}:{line_of(text, match.start())}"
+            self.where = f"{shown(path)}:{line_of(text, match.start())}"
             self.check_link(path, match[1])
         for match in CODE.finditer(text):
-            self.where = f"{path.relative_to(ROOT)}:{line_of(text, match.start())}"
+            self.where = f"{shown(path)}:{line_of(text, match.start())}"
             self.check_code(match[1])
         # knobs are named in shell blocks, too
         for match in re.finditer(r"BELAYDEBUG=[\w=,|]+(?![\w=,|.])", source):
-            self.where = f"{path.relative_to(ROOT)}:{line_of(source, match.start())}"
+            self.where = f"{shown(path)}:{line_of(source, match.start())}"
             self.check_code(match[0])
 
 
 def main():
     checker = Checker()
-    for path in documents():
+    files = [pathlib.Path(name).resolve() for name in sys.argv[1:]]
+    for path in files or documents():
         checker.check_document(path)
     for line in checker.bad:
         print(line, file=sys.stderr)

@@ -5,8 +5,7 @@
 
     scripts/site.py MAN OUT       MAN: what scripts/man.py wrote
 
-docs/guide/README.md is the first page; the chapters are what it links to, in that
-order.  Links are written for the sources (`channels.md`, `../engine.md`,
+docs/guide/README.md is the first page; the chapters are those of its numbered list.  Links are written for the sources (`channels.md`, `../engine.md`,
 `../../include/belay/go.h`) and turned into links between pages.  Every page stands on
 its own: one style sheet, no script, nothing from the network.  At the end every link
 of every page is looked up.
@@ -70,11 +69,9 @@ class Page:
 
 
 def chapter_files():
-    """The guide's files in the order in which its first page links to them."""
+    """The guide's files in the order that its first page has."""
     first = GUIDE / "README.md"
-    names = [m[1] for m in links.LINK.finditer(first.read_text())
-             if re.fullmatch(r"[\w-]+\.md", m[1])]
-    ordered = list(dict.fromkeys(names))
+    ordered = re.findall(r"^\d+\. \[.*?\]\(([\w-]+\.md)\)", first.read_text(), re.M)
     missing = {p.name for p in GUIDE.glob("*.md")} - {*ordered, "README.md"}
     if missing:
         sys.exit(f"docs/guide/README.md does not link to {', '.join(sorted(missing))}")

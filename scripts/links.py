@@ -36,7 +36,7 @@ def without_blocks(text):
     """The lines outside fenced blocks; the others are empty."""
     out, inside = [], False
     for line in text.split("\n"):
-        fence = line.startswith("```")
+        fence = line.startswith(("```", "  ```"))
         inside ^= fence
         out.append("" if inside or fence else line)
     return "\n".join(out)

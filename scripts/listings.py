@@ -66,10 +66,20 @@ class Listing:
         return f"{self.path.name}:{self.line}"
 
 
+def in_lists(lines):
+    """Each line, with whether it belongs to a block that a list item indents."""
+    inside = False
+    for line in lines:
+        fence = line.startswith("  ```")
+        yield line, inside or fence
+        inside ^= fence
+
+
 def read_blocks(path):
     """The fenced blocks of a chapter, with what they print and what is given."""
     out, block, last = [], None, None
-    lines = path.read_text().split("\n")
+    lines = [line.removeprefix("  ") if re.match("  ", line) and inner else line
+             for line, inner in in_lists(path.read_text().split("\n"))]
     for number, line in enumerate(lines, 1):
         if block is not None and not line.startswith("```"):
             block.text += line + "\n"

@@ -106,7 +106,8 @@ def take_declaration(lines, i):
     while True:
         line = re.sub(r"/\*.*?\*/", "", lines[end]).rstrip()
         text = "\n".join(lines[i:end + 1])
-        if line.startswith("}") or line.endswith(";") and text.count("{") == text.count("}"):
+        is_whole = text.count("{") == text.count("}")
+        if line.startswith("}") or line.endswith(";") and is_whole:
             return lines[i:end + 1], end + 1
         end += 1
 
@@ -142,7 +143,7 @@ def as_function(lines):
 
 
 def is_type(text):
-    return re.match(r"(typedef|enum|struct)\b|# ?define BL_(?!_)", text) is not None
+    return re.match(r"(BL_API extern|typedef|enum|struct)\b|# ?define BL_(?!_)", text) is not None
 
 
 class Reader:
@@ -152,6 +153,7 @@ class Reader:
         self.lines = path.read_text().splitlines()
         self.header = Header(path.name, [], [], [], [])
         self.comment, self.comment_lines, self.group = [], [], None
+        self.was_type = False
 
     def forget(self):
         self.comment, self.comment_lines, self.group = [], [], None
@@ -165,51 +167,56 @@ class Reader:
         else:
             self.header.undocumented.append((declaration.name, line))
 
-    def add_type(self, lines):
-        text = "\n".join(self.comment_lines + lines)
-        if not re.search(r"\bbl__\w+ \{", text):
-            joined = self.header.types and not self.comment_lines and self.was_type
-            if joined:
+    def add_type(self, lines, joined):
+        """A type, constant or variable; joined: right below another one."""
+        text = "\n".join(self.comment_lines + lines).replace("BL_API ", "")
+        if not re.search(r"\bbl__\w+( \{|;)", text):
+            if joined and not self.comment_lines and self.header.types:
                 self.header.types[-1] += "\n" + text
             else:
                 self.header.types.append(text)
-        self.comment_lines = []
+        self.comment_lines, self.was_type = [], True
+
+    def step_comment(self, i):
+        self.forget()
+        self.comment_lines, end = take_comment(self.lines, i)
+        self.comment = uncomment(self.comment_lines)
+        if not self.header.top and self.header.name in self.comment[0]:
+            self.header.top = self.comment
+        return end
+
+    def step_directive(self, i, was_type):
+        text, end = take_logical(self.lines, i)
+        macro = as_macro(text)
+        if macro:
+            self.add(macro, i + 1)
+        elif is_type(text) and "(" not in text.split()[1]:
+            self.add_type(self.lines[i:end], was_type)
+        return end
+
+    def step_declaration(self, i, was_type):
+        lines, end = take_declaration(self.lines, i)
+        function = None if is_type(lines[0]) else as_function(lines)
+        if function:
+            self.add(function, i + 1)
+        elif is_type(lines[0]):
+            self.add_type(lines, was_type)
+        return end
 
     def step(self, i):
         """Reads what begins in line i, and returns the line behind it."""
-        line = self.lines[i]
-        was_type, self.was_type = getattr(self, "was_type", False), False
+        line, was_type = self.lines[i], self.was_type
+        self.was_type = False
         if not line.strip():
             self.forget()
             return i + 1
         if line.startswith("/*"):
-            self.forget()
-            self.comment_lines, end = take_comment(self.lines, i)
-            self.comment = uncomment(self.comment_lines)
-            if not self.header.top and self.header.name in self.comment[0]:
-                self.header.top = self.comment
-            return end
+            return self.step_comment(i)
         if line.startswith("#"):
-            text, end = take_logical(self.lines, i)
-            macro = as_macro(text)
-            if macro:
-                self.add(macro, i + 1)
-            elif is_type(text) and "(" not in text.split()[1]:
-                self.was_type = was_type or bool(self.comment_lines)
-                self.add_type(self.lines[i:end])
-                self.was_type = True
-            return end
+            return self.step_directive(i, was_type)
         if line.startswith("BL_") and not line.startswith("BL_API"):
             return i + 1  # BL_BEGIN_DECLS
-        lines, end = take_declaration(self.lines, i)
-        function = None if is_type(line) else as_function(lines)
-        if function:
-            self.add(function, i + 1)
-        elif is_type(line):
-            self.was_type = was_type
-            self.add_type(lines)
-            self.was_type = True
-        return end
+        return self.step_declaration(i, was_type)
 
     def read(self):
         i = 0
@@ -254,7 +261,7 @@ def complaints(headers, folder=INCLUDE):
                     yield f"{header.name}:{line}: {name} is in no header"
 
 
-# --- writing mdoc ------------------------------------------------------------------------
+# --- writing mdoc ---------------------------------------------------------------------
 
 
 def escape(text):
@@ -404,7 +411,12 @@ def one_line(group):
     comment, contract = split_contract(description(group))
     text = " ".join(" ".join(comment).split()) or contract
     text = re.sub(r" \([^()]*\)(?=[ .,:;])", "", text)  # but not those of a call
-    sentence = re.split(r"(?<=[.;:])\s|(?<=\))\s(?=bl_)", text)[0].rstrip(".;:")
+    sentence = ""
+    for piece in re.split(r"(?<=[.;:])\s|(?<=\))\s(?=bl_)", text):
+        sentence = f"{sentence} {piece}".strip()
+        if sentence.count("`") % 2 == 0 and sentence.count('"') % 2 == 0:
+            break
+    sentence = sentence.rstrip(".;:")
     if not re.match(r"[A-Z][A-Z]|I ", sentence):
         sentence = sentence[:1].lower() + sentence[1:]
     return sentence

@@ -5,7 +5,8 @@
 
     scripts/site.py MAN OUT       MAN: what scripts/man.py wrote
 
-docs/guide/README.md is the first page; the chapters are those of its numbered list.  Links are written for the sources (`channels.md`, `../engine.md`,
+docs/guide/README.md is the first page; the chapters are those of its numbered list.
+Links are written for the sources (`channels.md`, `../engine.md`,
 `../../include/belay/go.h`) and turned into links between pages.  Every page stands on
 its own: one style sheet, no script, nothing from the network.  At the end every link
 of every page is looked up.

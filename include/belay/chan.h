@@ -196,8 +196,8 @@ BL_API int bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns);
         for (T name; bl_recv_ok(bl__each, &name);)
 
 /* bl_select(case, ...): does one of the cases, as bl_select_cases(); the cases'
- * operands are evaluated once, in order.  bl_select_or(case, ...): -1 at once when none is ready (Go's
- * default).  bl_select_until(until_ns, case, ...): -1 at that time. */
+ * operands are evaluated once, in order.  bl_select_or(case, ...): -1 at once when none
+ * is ready (Go's default).  bl_select_until(until_ns, case, ...): -1 at that time. */
 #define bl_select(...) BL__SELECT(BL_FOREVER, __VA_ARGS__)
 #define bl_select_or(...) BL__SELECT(BL_NO_WAIT, __VA_ARGS__)
 #define bl_select_until(until_ns, ...) BL__SELECT(until_ns, __VA_ARGS__)

@@ -46,9 +46,10 @@
 
 #ifndef __cplusplus
 
-/* bl_returns (T, name) { ... }: the body of a function that returns T.  name is the result, zero at first.  T is any type that fits
- * into two registers: scalars, pointers, structs up to 16 bytes without packed
- * members; a larger one is a compile-time error. */
+/* bl_returns (T, name) { ... }: the body of a function that returns T.  name is the
+ * result, zero at first.  T is any type that fits into two registers: scalars,
+ * pointers, structs up to 16 bytes without packed members; a larger one is a
+ * compile-time error. */
 #define bl_returns(T, name) BL__RETURNS(T, name)
 
 /* bl_returns_nothing { ... }: the body of a function that returns void.  A plain

@@ -156,8 +156,8 @@ BL_API void bl_panic_free(bl_panic_info *copy);
  * Call from: anywhere.  Blocks: reads debug information on first use. */
 BL_API size_t bl_stack(char *buf, size_t size);
 
-/* Ends the process with status 2, after it has printed `fatal error: `, the formatted
- * text and every stack it knows.  No deferred code runs, nothing recovers it.
+/* Ends the process with status 2: prints `fatal error: ` with the formatted text and
+ * every stack it knows.  No deferred code runs, nothing recovers it.
  * Call from: anywhere.  Returns: never. */
 BL_API BL_NORETURN BL_COLD BL_PRINTF(1, 2) void bl_fatal(const char *format, ...);
 

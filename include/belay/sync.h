@@ -252,9 +252,9 @@ typedef struct bl_flights {
     struct bl__flight *first;
 } bl_flights;
 
-/* Calls f(arg) and returns its result; while one call for key is under way others for the same key wait
- * for it, and return the same.  *shared (unless NULL) says whether others got it as
- * well.  A panic of f goes to all of them. */
+/* Calls f(arg) and returns its result; while one call for key is under way others for
+ * the same key wait for it, and return the same.  *shared (unless NULL) says whether
+ * others got it as well.  A panic of f goes to all of them. */
 BL_API void *bl_flights_do(bl_flights *fs, const char *key, void *(*f)(void *arg),
                            void *arg, bool *shared);
 

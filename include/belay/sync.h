@@ -161,8 +161,8 @@ typedef struct bl_cond {
  * Panics: "sync.Cond is copied", as the other two. */
 BL_API void bl_cond_wait(bl_cond *c, bl_mutex *m);
 
-/* The same, but waits until an absolute time at the latest.  Returns 0, or -ETIMEDOUT;
- * either way with m locked. */
+/* Waits as bl_cond_wait() does, but until an absolute time at the latest.  Returns 0, or
+ * -ETIMEDOUT; either way with m locked. */
 BL_API int bl_cond_wait_until(bl_cond *c, bl_mutex *m, int64_t until_ns);
 
 /* Wakes who has waited longest. */

@@ -28,6 +28,10 @@ check: ## install what is missing, pass the tests
 	$(MAKE) all
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
+docs: all ## the manual and the guide, with every listing compiled: build/docs/
+	scripts/deps.sh docs
+	scripts/docs.sh $(BUILD)
+
 differential: all ## N=3000 runs of random programs, here and in Go
 	scripts/deps.sh build
 	tests/differential/differential.py --lib $(BUILD) --inputs $(INPUTS) \
@@ -61,4 +65,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check differential bench asan ubsan tsan install clean help
+.PHONY: all demo check docs differential bench asan ubsan tsan install clean help

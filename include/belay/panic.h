@@ -156,13 +156,14 @@ BL_API void bl_panic_free(bl_panic_info *copy);
  * Call from: anywhere.  Blocks: reads debug information on first use. */
 BL_API size_t bl_stack(char *buf, size_t size);
 
-/* Prints `fatal error: ` with the formatted text and every stack it knows, and
- * ends the process with status 2.  No deferred code runs, nothing recovers it.
+/* Ends the process with status 2: prints `fatal error: ` with the formatted text and
+ * every stack it knows.  No deferred code runs, nothing recovers it.
  * Call from: anywhere.  Returns: never. */
 BL_API BL_NORETURN BL_COLD BL_PRINTF(1, 2) void bl_fatal(const char *format, ...);
 
 /* --- values -------------------------------------------------------------- */
 
+/* A truth value, for bl_panic_with(); prints as `true` or `false`. */
 static inline bl_value
 bl_bool(bool v)
 {
@@ -172,6 +173,7 @@ bl_bool(bool v)
     return r;
 }
 
+/* A signed integer of any width. */
 static inline bl_value
 bl_int(int64_t v)
 {
@@ -181,6 +183,7 @@ bl_int(int64_t v)
     return r;
 }
 
+/* An unsigned integer of any width. */
 static inline bl_value
 bl_uint(uint64_t v)
 {
@@ -190,6 +193,7 @@ bl_uint(uint64_t v)
     return r;
 }
 
+/* A floating-point number. */
 static inline bl_value
 bl_float(double v)
 {
@@ -199,6 +203,7 @@ bl_float(double v)
     return r;
 }
 
+/* A complex number, from its two parts. */
 static inline bl_value
 bl_complex(double real, double imaginary)
 {
@@ -208,7 +213,7 @@ bl_complex(double real, double imaginary)
     return r;
 }
 
-/* The text is not copied: it has to outlive the panic. */
+/* A string.  The text is not copied: it has to outlive the panic. */
 static inline bl_value
 bl_string(const char *text)
 {
@@ -218,6 +223,8 @@ bl_string(const char *text)
     return r;
 }
 
+/* A pointer with the name of its type, as bl_panic_value() takes them.  The name is
+ * not copied. */
 static inline bl_value
 bl_pointer(const void *p, const char *type_name)
 {
@@ -227,7 +234,8 @@ bl_pointer(const void *p, const char *type_name)
     return r;
 }
 
-/* The same value under a type's name: bl_named(bl_float(36.5), "celsius"). */
+/* The same value under a type's name: bl_named(bl_float(36.5), "celsius").  The name
+ * is not copied. */
 static inline bl_value
 bl_named(bl_value v, const char *type_name)
 {

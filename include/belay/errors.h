@@ -114,6 +114,20 @@ BL_API bl_error *bl_error_join_list(bl_error *const *list, size_t count);
                        sizeof((bl_error *[]){__VA_ARGS__}) / sizeof(bl_error *))
 #endif
 
+/* `return bl_error_new(text);` must not become a jump: then the function would not be
+ * on the stack when the error notes where it is made.  This is no instruction. */
+static inline __attribute__((always_inline)) bl_error *
+bl__error_made(bl_error *err)
+{
+    __asm__("" : "+r"(err));
+    return err;
+}
+
+#define bl_error_new(...) bl__error_made(bl_error_new(__VA_ARGS__))
+#define bl_errorf(...) bl__error_made(bl_errorf(__VA_ARGS__))
+#define bl_error_wrap(...) bl__error_made(bl_error_wrap(__VA_ARGS__))
+#define bl_error_join_list(...) bl__error_made(bl_error_join_list(__VA_ARGS__))
+
 /* The error of an errno, or of a call that returns -errno: -ENOENT is ENOENT's.  Its
  * text is Go's.  NULL for 0.  Allocates: not for the numbers that Linux uses.
  * Blocks: no.  Owner: caller. */

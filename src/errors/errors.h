@@ -22,6 +22,12 @@
 #include <belay/errors.h>
 #include <stdatomic.h>
 
+/* The functions themselves are wanted here. */
+#undef bl_error_new
+#undef bl_errorf
+#undef bl_error_wrap
+#undef bl_error_join_list
+
 enum {
     BL__ERROR_FRAMES = 50,      /* at most; BL__TRACE_HALF */
     BL__ERROR_PATH = 65536,     /* errors of users' kinds on one path of a tree */
@@ -63,10 +69,10 @@ bl__is_message(const bl_error *err)
            sizeof(bl_error_kind) * BL__MESSAGE_KINDS;
 }
 
-static inline const char *
+static inline char *
 bl__message_text(const struct bl__message *m)
 {
-    return (const char *)(m->causes + m->count);
+    return (char *)(m->causes + m->count);
 }
 
 static inline struct bl__head *
@@ -81,10 +87,14 @@ bl__head_of(const bl_error *err)
  * in.  NULL when there is none. */
 void *bl__error_alloc(size_t size, uintptr_t pc);
 
-/* An error of that text.  It takes the causes over, whatever happens; when memory is
- * short it is one of them, or ENOMEM's. */
-bl_error *bl__message_make(enum bl__message_kind kind, const char *text, size_t length,
-                           bl_error *const *causes, size_t count, uintptr_t pc);
+/* An error with room for count causes and a text of that length, which are the
+ * caller's to fill in.  NULL when there is no memory. */
+struct bl__message *bl__message_alloc(enum bl__message_kind kind, size_t length,
+                                      size_t count, uintptr_t pc);
+
+/* What stands for an error that there is no memory for: the first of its causes, the
+ * others released, or ENOMEM's. */
+bl_error *bl__message_instead(bl_error *const *causes, size_t count);
 
 /* The error's text, in buf if it fits, else in memory that is the caller's to free if
  * it is not buf; cut where there is none. */

@@ -3,9 +3,10 @@
 
 /* errors/format.c - printf's formats with %pw and %pv for errors.
  *
- * A format is read twice: first for the types of its arguments, which are then
- * fetched in order (they may be numbered), then to write the text.  The C library
- * formats all that is not plain text, a plain %s, %d or %u, or an error. */
+ * Most formats are simple, and their text is written in one go.  Any other is read
+ * twice: first for the types of its arguments, which are then fetched in order (they
+ * may be numbered), then to write the text, for which the C library formats what is
+ * neither plain text nor an error. */
 #include "errors/errors.h"
 
 #include <errno.h>
@@ -314,17 +315,39 @@ settle_sizes(const struct format *f, struct spec *s, bool *is_left)
     return s->flag_count < 8;
 }
 
+static char *
+put_number(char *at, int v)
+{
+    char digits[12];
+    int n = 0;
+
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (n > 0)
+        *at++ = digits[--n];
+    return at;
+}
+
 /* The conversion for the C library: no numbers of arguments, no stars. */
 static void
-write_spec(const struct spec *s, bool is_left, char conversion, char *spec)
+write_spec(const struct spec *s, bool is_left, char conversion, char *at)
 {
-    int n = snprintf(spec, SPEC, "%%%.*s%s", s->flag_count, s->flags, is_left ? "-" : "");
-
+    *at++ = '%';
+    for (int i = 0; i < s->flag_count; i++)
+        *at++ = s->flags[i];
+    if (is_left)
+        *at++ = '-';
     if (s->width >= 0)
-        n += snprintf(spec + n, SPEC - (size_t)n, "%d", s->width);
-    if (s->precision >= 0)
-        n += snprintf(spec + n, SPEC - (size_t)n, ".%d", s->precision);
-    snprintf(spec + n, SPEC - (size_t)n, "%s%c", s->length, conversion);
+        at = put_number(at, s->width);
+    if (s->precision >= 0) {
+        *at++ = '.';
+        at = put_number(at, s->precision);
+    }
+    for (const char *l = s->length; *l; l++)
+        *at++ = *l;
+    *at++ = conversion;
+    *at = '\0';
 }
 
 static int
@@ -377,31 +400,6 @@ write_error(struct out *o, const struct spec *s, bool is_left, const bl_error *e
     }
 }
 
-/* The most usual conversions, if nothing stands between % and the letter. */
-static bool
-write_plain(struct out *o, const struct spec *s, const union value *v)
-{
-    if (s->end - s->begin != 2)
-        return false;
-    switch (s->conversion) {
-    case 's':
-        if (v->p)
-            add(o, v->p, strlen(v->p));
-        else
-            add(o, "(null)", 6);
-        return true;
-    case 'd':
-        add_number(o, v->i < 0 ? -(unsigned long long)v->i : (unsigned long long)v->i,
-                   v->i < 0);
-        return true;
-    case 'u':
-        add_number(o, (unsigned)v->i, false);
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void
 write_one(struct out *o, const struct format *f, struct spec *s)
 {
@@ -416,7 +414,7 @@ write_one(struct out *o, const struct format *f, struct spec *s)
         add(o, s->begin, (size_t)(s->end - s->begin));
     } else if (s->conversion == 'w' || s->conversion == 'v') {
         write_error(o, s, is_left, v->p);
-    } else if (s->conversion != 'n' && !write_plain(o, s, v)) {
+    } else if (s->conversion != 'n') {
         write_spec(s, is_left, s->conversion, spec);
         errno = f->saved_errno;
         add_printed(o, spec, s->conversion == 'm' ? T_INT : type_of(s), v);
@@ -440,6 +438,83 @@ write_text(struct out *o, struct format *f)
     add(o, at, strlen(at));
 }
 
+/* --- formats that are nothing special -------------------------------------------- */
+
+static void
+add_string(struct out *o, const char *text)
+{
+    if (text)
+        add(o, text, strlen(text));
+    else
+        add(o, "(null)", 6);
+}
+
+static void
+add_signed(struct out *o, long long v)
+{
+    add_number(o, v < 0 ? -(unsigned long long)v : (unsigned long long)v, v < 0);
+}
+
+/* %pw, %pv: argument n. */
+static void
+write_simple_error(struct out *o, struct format *f, int n, char conversion)
+{
+    const bl_error *err = f->values[n].p;
+
+    if (conversion == 'w') {
+        f->wraps++;
+        f->wrapped |= UINT64_C(1) << n;
+    }
+    if (!err && conversion == 'w')
+        add(o, "%!w(<nil>)", 10);
+    else
+        add_error(o, err);
+}
+
+/* Writes the text in one go if the format has but %s, %d, %u, %ld, %lu, %zu and
+ * errors, none of them numbered.  Returns false, with some of it written, if not. */
+static bool
+write_simple(struct out *o, struct format *f, va_list *args)
+{
+    const char *at = f->format, *percent;
+
+    for (int n = 0; (percent = strchr(at, '%')); n++) {
+        add(o, at, (size_t)(percent - at));
+        at = percent + 2;
+        if (n == ARGUMENTS)
+            return false;
+        switch (percent[1]) {
+        case 's': add_string(o, va_arg(*args, const char *)); break;
+        case 'd': add_signed(o, va_arg(*args, int)); break;
+        case 'u': add_number(o, va_arg(*args, unsigned), false); break;
+        case 'l':
+            if (*at == 'd')
+                add_signed(o, va_arg(*args, long));
+            else if (*at == 'u')
+                add_number(o, va_arg(*args, unsigned long), false);
+            else
+                return false;
+            at++;
+            break;
+        case 'z':
+            if (*at++ != 'u')
+                return false;
+            add_number(o, va_arg(*args, size_t), false);
+            break;
+        case 'p':
+            if (*at != 'w' && *at != 'v')
+                return false;
+            f->values[n].p = va_arg(*args, const void *);
+            write_simple_error(o, f, n, *at++);
+            break;
+        default:
+            return false;
+        }
+    }
+    add(o, at, strlen(at));
+    return true;
+}
+
 /* --- making ------------------------------------------------------------------------ */
 
 static void
@@ -458,7 +533,7 @@ make(struct out *o, const struct format *f, bl_error *last, uintptr_t pc)
     bl_error *causes[ARGUMENTS + 1];
     int wraps = f->wraps + (last != NULL);
     size_t n = 0;
-    bl_error *err;
+    struct bl__message *m;
 
     for (uint64_t left = f->wrapped; left; left &= left - 1) {
         causes[n] = (bl_error *)f->values[__builtin_ctzll(left)].p;
@@ -466,13 +541,17 @@ make(struct out *o, const struct format *f, bl_error *last, uintptr_t pc)
     }
     if (last)
         causes[n++] = last;
-    err = bl__message_make(wraps == 0   ? BL__TEXT
-                           : wraps == 1 ? BL__WRAP
-                                        : BL__WRAP_ALL,
-                           o->buf, o->length, causes, n, pc);
-    if (o->buf != o->few)
+    m = bl__message_alloc(wraps < 2 ? (enum bl__message_kind)wraps : BL__WRAP_ALL,
+                          o->length, n, pc);
+    if (m) {
+        for (size_t i = 0; i < n; i++)
+            m->causes[i] = causes[i];
+        memcpy(bl__message_text(m), o->buf, o->length);
+        bl__message_text(m)[o->length] = '\0';
+    }
+    if (BL__UNLIKELY(o->buf != o->few))
         free(o->buf);
-    return err;
+    return BL__LIKELY(m != NULL) ? &m->base : bl__message_instead(causes, n);
 }
 
 static bl_error *
@@ -480,18 +559,22 @@ make_formatted(bl_error *cause, const char *format, va_list *args, uintptr_t pc)
 {
     struct format f;
     struct out o;
+    va_list again;
 
     f.format = format ? format : "(null)";
     f.wraps = 0;
     f.wrapped = 0;
     f.saved_errno = errno;
     begin(&o);
-    if (strchr(f.format, '%')) {
-        read_arguments(&f, args);
+    va_copy(again, *args);
+    if (BL__UNLIKELY(!write_simple(&o, &f, args))) {
+        o.length = 0;
+        f.wraps = 0;
+        f.wrapped = 0;
+        read_arguments(&f, &again);
         write_text(&o, &f);
-    } else {
-        add(&o, f.format, strlen(f.format));
     }
+    va_end(again);
     if (cause) {
         add(&o, ": ", 2);
         add_error(&o, cause);

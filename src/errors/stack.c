@@ -6,47 +6,39 @@
 #include "panic/g.h"
 #include "unwind/cache.h"
 
-struct noted {
-    uintptr_t *frames;
-    uint32_t count, room;
-    uintptr_t pc; /* 0: its frame, where the list begins, has been found */
-};
-
-static inline void
-note(void *arg, uintptr_t pc)
+/* bl__step without the calls: the rules of frames that make errors are in the cache. */
+static inline bool
+step(struct bl__ctx *ctx)
 {
-    struct noted *n = arg;
+    struct bl__rule rule;
+    uintptr_t cfa;
 
-    if (n->pc == pc)
-        n->pc = 0;
-    if (n->pc == 0 && n->count < n->room)
-        n->frames[n->count++] = pc;
+    if (!bl__rule_get(bl__ctx_at(ctx), &rule) || (rule.flags & BL__RULE_END))
+        return false;
+    cfa = bl__rule_get_cfa(&rule, ctx);
+    if (cfa == 0)
+        return false;
+    bl__rule_take_step(&rule, ctx, cfa);
+    return BL__CTX_PC(ctx) != 0;
 }
 
-/* The walk goes frame by frame where the fast one stops, and to the stack's end only:
- * below deferred code that a panic runs, it does not follow. */
+/* To the stack's end only: below deferred code that a panic runs, it does not follow. */
 uint32_t
 bl__error_frames(uintptr_t *frames, uint32_t n, uintptr_t pc)
 {
-    struct noted noted = {frames, 0, n, pc};
+    uint32_t count = 0;
     struct bl__ctx ctx;
-    struct bl__rule rule;
 
     bl__here(&ctx);
-    while (noted.count < n) {
-        uintptr_t before = BL__CTX_SP(&ctx);
-        bool is_noted = !ctx.exact && bl__skip_plain(&ctx, before + 1, note, &noted).pad;
+    do {
+        uintptr_t at = bl__ctx_at(&ctx) + 1;
 
-        if (!is_noted)
-            note(&noted, bl__ctx_at(&ctx) + 1);
-        if (!bl__step(&ctx, &rule) || BL__CTX_PC(&ctx) == 0)
-            break;
-    }
-    if (noted.count == 0) { /* not found: frames without a table */
-        frames[0] = pc;
-        noted.count = 1;
-    }
-    return noted.count;
+        if (count > 0 || at == pc)
+            frames[count++] = at;
+    } while (count < n && step(&ctx));
+    if (count == 0) /* not found: frames without a table */
+        frames[count++] = pc;
+    return count;
 }
 
 int

@@ -18,11 +18,13 @@
 static size_t
 copy_text(const char *text, char *buf, size_t size)
 {
-    struct bl__text t = BL__TEXT_INTO(buf, size);
+    size_t length = strlen(text), n = length < size ? length : size - 1;
 
-    bl__put(&t, text);
-    bl__text_flush(&t);
-    return t.length;
+    if (size > 0) {
+        memcpy(buf, text, n);
+        buf[n] = '\0';
+    }
+    return length;
 }
 
 static size_t

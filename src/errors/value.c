@@ -214,8 +214,8 @@ bl_error_release(const bl_error *err)
 
 /* --- making ------------------------------------------------------------------ */
 
-static BL__NOINLINE bl_error *
-make_without_memory(bl_error *const *causes, size_t count)
+BL__NOINLINE bl_error *
+bl__message_instead(bl_error *const *causes, size_t count)
 {
     bl_error *kept = NULL;
 
@@ -228,89 +228,78 @@ make_without_memory(bl_error *const *causes, size_t count)
     return kept ? kept : bl_error_from_errno(ENOMEM);
 }
 
-bl_error *
-bl__message_make(enum bl__message_kind kind, const char *text, size_t length,
-                 bl_error *const *causes, size_t count, uintptr_t pc)
+struct bl__message *
+bl__message_alloc(enum bl__message_kind kind, size_t length, size_t count, uintptr_t pc)
 {
-    struct bl__message *m = NULL;
-    char *at;
+    struct bl__message *m;
 
-    if (BL__LIKELY(length < UINT32_MAX && count < UINT32_MAX))
-        m = bl__error_alloc(sizeof *m + count * sizeof *causes + length + 1, pc);
+    if (BL__UNLIKELY(length >= UINT32_MAX || count >= UINT32_MAX))
+        return NULL;
+    m = bl__error_alloc(sizeof *m + count * sizeof m->causes[0] + length + 1, pc);
     if (BL__UNLIKELY(!m))
-        return make_without_memory(causes, count);
+        return NULL;
     m->base.kind = &bl__message_kinds[kind];
     m->count = (uint32_t)count;
     m->length = (uint32_t)length;
-    for (size_t i = 0; i < count; i++)
-        m->causes[i] = causes[i];
-    at = (char *)(m->causes + count);
-    memcpy(at, text, length);
-    at[length] = '\0';
-    return &m->base;
+    return m;
 }
 
 bl_error *
 bl_error_new(const char *text)
 {
-    if (!text)
-        text = "(null)"; /* printf's word for it */
-    return bl__message_make(BL__TEXT, text, strlen(text), NULL, 0, BL__CALLER);
+    size_t length = strlen(text ? text : (text = "(null)")); /* printf's word for it */
+    struct bl__message *m = bl__message_alloc(BL__TEXT, length, 0, BL__CALLER);
+
+    if (BL__UNLIKELY(!m))
+        return bl__message_instead(NULL, 0);
+    memcpy(bl__message_text(m), text, length + 1);
+    return &m->base;
 }
 
-/* The members' texts, a line each; NULL when memory is short. */
-static char *
-join_texts(bl_error *const *list, size_t count, size_t *length)
+/* Writes the members' texts, a line each.  A user's text may have become longer or
+ * shorter since it was measured: length is what there is room for, then what there is. */
+static void
+join_texts(struct bl__message *m)
 {
-    char *all, *at;
+    char *begin = bl__message_text(m), *at = begin, *end = begin + m->length;
 
-    *length = 0;
-    for (size_t i = 0; i < count; i++)
-        if (list[i])
-            *length += bl_error_text(list[i], NULL, 0) + 1;
-    at = all = malloc(*length + 1);
-    for (size_t i = 0; all && i < count; i++) {
-        size_t room = *length + 1 - (size_t)(at - all), n;
+    for (uint32_t i = 0; i < m->count; i++) {
+        size_t room = (size_t)(end - at), n;
 
-        if (!list[i] || room <= 1)
-            continue;
-        /* a user's text may have become longer since: cut it */
-        n = bl_error_text(list[i], at, room);
-        at += n < room ? n : room - 1;
-        *at++ = '\n';
+        if (i > 0 && room > 0) {
+            *at++ = '\n';
+            room--;
+        }
+        n = bl_error_text(m->causes[i], at, room + 1);
+        at += n < room ? n : room;
     }
-    if (all && at > all)
-        *length = (size_t)(at - all) - 1;
-    return all;
+    *at = '\0';
+    m->length = (uint32_t)(at - begin);
 }
 
 bl_error *
 bl_error_join_list(bl_error *const *list, size_t count)
 {
-    bl_error *few[8], **kept = few, *err;
-    size_t n = 0, length;
-    char *text;
+    struct bl__message *m;
+    size_t n = 0, length = 0;
 
-    for (size_t i = 0; i < count; i++)
-        n += list[i] != NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i]) {
+            length += bl_error_text(list[i], NULL, 0) + 1;
+            n++;
+        }
+    }
     if (n == 0)
         return NULL;
-    text = join_texts(list, count, &length);
-    if (n > sizeof few / sizeof few[0])
-        kept = malloc(n * sizeof *kept);
-    if (!text || !kept) {
-        free(text);
-        return make_without_memory(list, count);
-    }
+    m = bl__message_alloc(BL__JOIN, length - 1, n, BL__CALLER);
+    if (!m)
+        return bl__message_instead(list, count);
     n = 0;
     for (size_t i = 0; i < count; i++)
         if (list[i])
-            kept[n++] = list[i];
-    err = bl__message_make(BL__JOIN, text, length, kept, n, BL__CALLER);
-    free(text);
-    if (kept != few)
-        free(kept);
-    return err;
+            m->causes[n++] = list[i];
+    join_texts(m);
+    return &m->base;
 }
 
 /* --- panics ------------------------------------------------------------------ */

@@ -156,7 +156,7 @@ sector_text(const bl_error *err, char *buf, size_t size)
     return (size_t)snprintf(buf, size, "bad sector");
 }
 
-static const bl_error_kind sector_kind = {"*errors.errorString", sector_text};
+static const bl_error_kind sector_kind = {.name = "*errors.errorString", .text = sector_text};
 static const bl_error sector = {&sector_kind};
 
 static void

@@ -1065,9 +1065,9 @@ members_of_members_are_numbered(void)
 {
     bl_error *err = error_join(err_base, error_join(err_other, errorf("w: %pw", err_base)));
 
-    static const char *const words[] = {"\n[1] base\n", "\n[2] other\n\tw: base\n",
-                                        "\n[2.1] other\n", "\n[2.2] w: base\n",
-                                        "\n[2.2] caused by: base\n", NULL};
+    static const char *const words[] = {"\n[1] base\n", "[2] other\n\tw: base\n",
+                                        "[2.1] other\n", "[2.2] w: base\n",
+                                        "[2.2] caused by: base\n", NULL};
 
     check_detail(err, words);
     error_release(err);

@@ -252,12 +252,12 @@ recovers(const bl_error *err, char *buf, size_t size)
     }
 }
 
-#define TEXT_CASE(name, function)                               \
-    static const bl_error_kind name##_kind = {.name = #name, .text = function}; \
-    static const bl_error name##_error = {&name##_kind};        \
-    static FRAME void name(void)                                \
-    {                                                           \
-        bl_panic_error(&name##_error);                          \
+#define TEXT_CASE(id, function)                               \
+    static const bl_error_kind id##_kind = {.name = #id, .text = function}; \
+    static const bl_error id##_error = {&id##_kind};          \
+    static FRAME void id(void)                                \
+    {                                                         \
+        bl_panic_error(&id##_error);                          \
     }
 
 TEXT_CASE(text_faults, follow_nil)

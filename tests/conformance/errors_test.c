@@ -746,6 +746,22 @@ long_chains_need_no_stack(void)
     in_thread(long_ones, 128 << 10);
 }
 
+/* It is the length of a path that is bounded, not how many errors there are. */
+static void
+a_wide_tree_is_no_circle(void)
+{
+    enum { WIDE = 70000 };
+    static bl_error *list[WIDE];
+    static struct own leaf = {.base = {&leaf_kind}, .message = ""};
+    bl_error *err;
+
+    for (int i = 0; i < WIDE; i++)
+        list[i] = &leaf.base;
+    err = bl_error_join_list(list, WIDE);
+    CHECK(!error_is(err, err_base));
+    error_release(err);
+}
+
 static struct own circle = {.base = {&asker_kind}};
 static struct own crossing = {.base = {&multi_kind}, .count = 2};
 
@@ -1096,6 +1112,7 @@ whole_stacks_can_be_had(void)
     CHECK(!strstr(detail, "main(...)"));
     error_release(err);
     error_release(make_counted("own", make_joined()));
+    error_release(make_inner());
     CHECK_EQ(bl_error_stack_depth(0), 2);
 }
 
@@ -1339,6 +1356,7 @@ trees(void)
     OFTEN(numbers_come_back_out_of_trees);
     OFTEN(getaddrinfo_has_errors_too);
     RUN(long_chains_need_no_stack);
+    RUN(a_wide_tree_is_no_circle);
     RUN(circles_are_found);
 }
 

@@ -925,12 +925,12 @@ panic_value_of_7(void)
     panic_with(bl_int(7));
 }
 
-static void
+static UNUSED void
 divide_by_zero(void)
 {
     volatile int zero = 0;
 
-    NOTE_INT(1 / zero);
+    NOTE_INT(HIDE(7) / zero);
 }
 
 static void
@@ -953,9 +953,11 @@ any_panic_becomes_an_error(void)
     error_of(panic_value_of_7);
     CHECK_TEXT(kept, "7");
     error_release(kept);
+#if defined(__x86_64__) /* elsewhere it is 0, and nothing faults */
     error_of(divide_by_zero);
     CHECK_TEXT(kept, "runtime error: integer divide by zero");
     error_release(kept);
+#endif
     error_of(follow_nil);
     CHECK_TEXT(kept, "runtime error: invalid memory address or nil pointer dereference");
     p = error_as(kept, &bl_panicked_kind);
@@ -1147,13 +1149,19 @@ print_goes_to_a_descriptor(void)
 
 /* --- memory and threads ------------------------------------------------------ */
 
-/* All sizes: what has been freed is kept by size. */
+/* All sizes: what has been freed is kept by size.  (Emulators have no limit.) */
 static void
 use_up_memory(void)
 {
-    for (size_t n = MIB; n >= 16; n = n > 1024 ? n / 2 : n - 16)
-        for (volatile char *p; (p = malloc(n));)
+    size_t total = 0;
+
+    for (size_t n = MIB; n >= 16; n = n > 1024 ? n / 2 : n - 16) {
+        for (volatile char *p; (p = malloc(n)); total += n) {
             *p = 1;
+            if (total > 512 * MIB)
+                _exit(77);
+        }
+    }
 }
 
 static void
@@ -1179,6 +1187,8 @@ where_memory_is_short_the_cause_is_left(void)
     if (SANITIZED)
         return; /* their own memory is beyond all limits */
     in_child(no_memory);
+    if (ended.status == 77)
+        return;
     if (ended.status != 0)
         fputs(ended.err, stderr);
     CHECK_EQ(ended.status, 0);

@@ -456,7 +456,7 @@ run_round(struct stress_random *r)
         bl_waitgroup_add(&wg, 1);
         go(act, stress_below(r, (int)(sizeof acts / sizeof acts[0])), stress_split(r), &wg);
     }
-    if (stress_chance(r, 20)) /* timers of processors that come and go */
+    if (!stress.deterministic && stress_chance(r, 20)) /* timers of processors that go */
         for (int i = 0; i < 20; i++) {
             int procs = bl_gomaxprocs(0);
 

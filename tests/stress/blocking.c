@@ -36,7 +36,7 @@ struct blocker {
 static _Atomic uint64_t total;
 static _Atomic int64_t latest;
 
-/* --- blockers ----------------------------------------------------------------------- */
+/* --- blockers ------------------------------------------------------------- */
 
 static void
 block_usleep(struct blocker *b)
@@ -197,7 +197,7 @@ block(int kind, struct blocker b)
     bl_waitgroup_done(&b.round->blockers);
 }
 
-/* --- bystanders ------------------------------------------------------------------------ */
+/* --- bystanders ----------------------------------------------------------- */
 
 static void
 note_late(int64_t due)
@@ -240,7 +240,7 @@ stand_by(struct round *round, struct stress_random r)
     bl_waitgroup_done(&round->bystanders);
 }
 
-/* --- rounds -------------------------------------------------------------------------------- */
+/* --- rounds --------------------------------------------------------------- */
 
 static int
 count_threads(void)

@@ -11,7 +11,7 @@ enum { CROWD = 24, OPS = 60, SCENES_AT_ONCE = 4 };
 
 static _Atomic uint64_t total;
 
-/* --- crowds ---------------------------------------------------------------------- */
+/* --- crowds --------------------------------------------------------------- */
 
 /* n goroutines of f(scene), which end before wait_for(crowd) returns. */
 struct crowd {
@@ -69,7 +69,7 @@ check_panic(const char *want)
     STRESS_CHECK(info && strcmp(info->text, want) == 0);
 }
 
-/* --- mutex ------------------------------------------------------------------------- */
+/* --- mutex ---------------------------------------------------------------- */
 
 enum { MUTEXES = 3 };
 
@@ -142,7 +142,7 @@ scene_mutex(struct stress_random *r)
     free(s);
 }
 
-/* --- readers and writers ------------------------------------------------------------ */
+/* --- readers and writers -------------------------------------------------- */
 
 struct shelf {
     bl_rwmutex lock;
@@ -225,7 +225,7 @@ scene_rwmutex(struct stress_random *r)
     free(s);
 }
 
-/* --- condition variables: a bounded queue --------------------------------------------- */
+/* --- condition variables: a bounded queue --------------------------------- */
 
 struct queue {
     bl_mutex mutex;
@@ -298,7 +298,7 @@ scene_queue(struct stress_random *r)
     free(q);
 }
 
-/* --- condition variables: one signal wakes one, none wakes none ------------------------- */
+/* --- condition variables: one signal wakes one, none wakes none ----------- */
 
 struct platform {
     bl_mutex mutex;
@@ -345,7 +345,7 @@ scene_signals(struct stress_random *r)
     free(s);
 }
 
-/* --- weighted semaphore ------------------------------------------------------------------ */
+/* --- weighted semaphore --------------------------------------------------- */
 
 struct store {
     bl_semaphore semaphore;
@@ -401,7 +401,7 @@ scene_semaphore(struct stress_random *r)
     free(s);
 }
 
-/* --- wait groups, used again and again ----------------------------------------------------- */
+/* --- wait groups, used again and again ------------------------------------ */
 
 struct phases {
     bl_waitgroup work;
@@ -447,7 +447,7 @@ scene_waitgroup(struct stress_random *r)
     free(s);
 }
 
-/* --- once ----------------------------------------------------------------------------------- */
+/* --- once ----------------------------------------------------------------- */
 
 enum { ONCES = 5 };
 
@@ -520,7 +520,7 @@ scene_once(struct stress_random *r)
     free(s);
 }
 
-/* --- pool ------------------------------------------------------------------------------------- */
+/* --- pool ----------------------------------------------------------------- */
 
 struct item {
     _Atomic int users;
@@ -577,7 +577,7 @@ scene_pool(struct stress_random *r)
     bl_mutex_unlock(&only_one);
 }
 
-/* --- error groups -------------------------------------------------------------------------------- */
+/* --- error groups --------------------------------------------------------- */
 
 struct job {
     struct team {
@@ -622,7 +622,7 @@ scene_errgroup(struct stress_random *r)
     free(team);
 }
 
-/* --- single flight ---------------------------------------------------------------------------------- */
+/* --- single flight -------------------------------------------------------- */
 
 enum { KEYS = 3 };
 
@@ -675,7 +675,7 @@ scene_flights(struct stress_random *r)
     free(s);
 }
 
-/* --- rounds ------------------------------------------------------------------------------------------ */
+/* --- rounds --------------------------------------------------------------- */
 
 static void (*const scenes[])(struct stress_random *r) = {
     scene_mutex,     scene_rwmutex, scene_queue, scene_signals,  scene_semaphore,

@@ -62,7 +62,7 @@ struct peer {
 
 static _Atomic uint64_t total;
 
-/* --- messages ------------------------------------------------------------------ */
+/* --- messages ------------------------------------------------------------- */
 
 static unsigned char
 rest_byte(const struct message *m, size_t i)
@@ -119,7 +119,7 @@ note_received(struct peer *p, int link, const struct message *m)
         p->to_send++;
 }
 
-/* --- peers: one thing at a time -------------------------------------------------- */
+/* --- peers: one thing at a time ------------------------------------------- */
 
 static void
 remove_in(struct peer *p, int link)
@@ -200,7 +200,7 @@ receive_one(struct peer *p, int link)
         remove_in(p, link);
 }
 
-/* --- peers: select ----------------------------------------------------------------- */
+/* --- peers: select -------------------------------------------------------- */
 
 struct choice {
     bl_case cases[CASES];
@@ -298,7 +298,7 @@ select_one(struct peer *p)
     do_choice(p, &ch, until);
 }
 
-/* --- peers: life ------------------------------------------------------------------- */
+/* --- peers: life ---------------------------------------------------------- */
 
 static void
 step(struct peer *p)
@@ -364,7 +364,7 @@ run_peer(struct peer *p, uint32_t sends_to, bool is_source)
     bl_waitgroup_done(&round->peers);
 }
 
-/* --- rounds ------------------------------------------------------------------------- */
+/* --- rounds --------------------------------------------------------------- */
 
 static void
 link_up(struct stress_random *r, int *list, int *n, int first, int end)

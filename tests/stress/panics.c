@@ -41,7 +41,7 @@ static chan_of(uint32_t) chatter; /* somewhere to wait for others */
 
 static void descend(struct walker *w);
 
-/* --- letting others in ------------------------------------------------------------- */
+/* --- letting others in ---------------------------------------------------- */
 
 static void
 mingle(struct walker *w)
@@ -60,7 +60,7 @@ mingle(struct walker *w)
     }
 }
 
-/* --- registrations -------------------------------------------------------------------- */
+/* --- registrations -------------------------------------------------------- */
 
 static uint32_t
 note_registered(struct walker *w, uint32_t *list, uint32_t *n)
@@ -100,7 +100,7 @@ check_goes_on(const struct walker *w, uint32_t frame)
     STRESS_COMPARE(frame, >=, w->exited);
 }
 
-/* --- deferred calls ---------------------------------------------------------------------- */
+/* --- deferred calls ------------------------------------------------------- */
 
 static void
 only_note(struct walker *w, uint32_t number)
@@ -126,7 +126,7 @@ note_and_descend(struct walker *w, uint32_t number)
         descend(w);
 }
 
-/* --- functions of several shapes ------------------------------------------------------------ */
+/* --- functions of several shapes ------------------------------------------ */
 
 static STRESS_NOINLINE void
 plain(struct walker *w, uint32_t frame)
@@ -232,7 +232,7 @@ block_recovers(struct walker *w, uint32_t frame)
 #define block_recovers many_calls
 #endif
 
-/* --- walking ------------------------------------------------------------------------------------ */
+/* --- walking -------------------------------------------------------------- */
 
 static STRESS_NOINLINE void
 hit_bottom(struct walker *w)
@@ -308,7 +308,7 @@ descend(struct walker *w)
     }
 }
 
-/* --- goroutines ------------------------------------------------------------------------------------- */
+/* --- goroutines ----------------------------------------------------------- */
 
 static void
 end_walk(struct walker *w)

@@ -74,7 +74,7 @@ static struct {
     int quiet_s;            /* seconds since it has seen another one */
 } stress = {.seconds = 5, .seed = 1, .first = 1, .stall_s = 30};
 
-/* --- random numbers ---------------------------------------------------------- */
+/* --- random numbers ------------------------------------------------------- */
 
 /* Everybody has one's own, by value. */
 struct stress_random {
@@ -117,7 +117,7 @@ stress_chance(struct stress_random *r, int percent)
     return stress_below(r, 100) < percent;
 }
 
-/* --- time ---------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
 /* Seconds of the real clock, whatever bl_now() says. */
 static inline double
@@ -161,7 +161,7 @@ stress_dawdle(struct stress_random *r)
     }
 }
 
-/* --- failing --------------------------------------------------------------------- */
+/* --- failing -------------------------------------------------------------- */
 
 static const char *
 stress_environment(const char *name)
@@ -224,7 +224,7 @@ stress_fail_compare(const char *file, int line, const char *what, long long got,
                                 got_, want_);                                \
     } while (0)
 
-/* --- the watchdog ---------------------------------------------------------------- */
+/* --- the watchdog --------------------------------------------------------- */
 
 static void
 stress_say_stalled(void)
@@ -300,7 +300,7 @@ stress_start_watchdog(void)
     }
 }
 
-/* --- rounds ------------------------------------------------------------------------ */
+/* --- rounds --------------------------------------------------------------- */
 
 static void
 stress_set(const char *option, const char *value)

@@ -35,7 +35,7 @@ struct member {
 
 static _Atomic uint64_t total;
 
-/* --- parts: each ends by itself, but for waiting that others surely end ----------------- */
+/* --- parts: each ends by itself, but for waiting that others surely end --- */
 
 static int64_t
 soon(struct member *m)
@@ -254,7 +254,7 @@ static void (*const parts[])(struct member *m) = {
     part_door,  part_go,      part_timer,  part_once,  part_panic,
 };
 
-/* --- members ---------------------------------------------------------------------------------- */
+/* --- members -------------------------------------------------------------- */
 
 static void
 leave_club(struct club *c)

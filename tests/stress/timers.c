@@ -51,7 +51,7 @@ check_time(int64_t due)
     total++;
 }
 
-/* --- sleep ----------------------------------------------------------------------- */
+/* --- sleep ---------------------------------------------------------------- */
 
 static void
 act_sleeper(struct stress_random *r)
@@ -79,7 +79,7 @@ act_sleep_in_step(struct stress_random *r)
     }
 }
 
-/* --- timers that call a function ---------------------------------------------------- */
+/* --- timers that call a function ------------------------------------------ */
 
 struct alarm_clock {
     bl_timer *timer;
@@ -212,7 +212,7 @@ act_many_alarms(struct stress_random *r)
     free(all);
 }
 
-/* --- timers with a channel ------------------------------------------------------------- */
+/* --- timers with a channel ------------------------------------------------ */
 
 struct egg_timer {
     bl_timer *timer;
@@ -317,7 +317,7 @@ act_egg_timer(struct stress_random *r)
     free(e);
 }
 
-/* --- tickers ---------------------------------------------------------------------------- */
+/* --- tickers -------------------------------------------------------------- */
 
 /* The ticker was started between `began` and `ended`. */
 static void
@@ -362,7 +362,7 @@ act_ticker(struct stress_random *r)
     bl_timer_free(t);
 }
 
-/* --- deadlines that meet channel operations ------------------------------------------------- */
+/* --- deadlines that meet channel operations ------------------------------- */
 
 struct meeting {
     chan_of(uint32_t) c;
@@ -432,7 +432,7 @@ act_meeting(struct stress_random *r)
     free(m);
 }
 
-/* --- rounds ------------------------------------------------------------------------------------ */
+/* --- rounds --------------------------------------------------------------- */
 
 static void (*const acts[])(struct stress_random *r) = {
     act_sleeper,  act_sleep_in_step, act_alarm,   act_exact_alarms, act_many_alarms,

@@ -275,10 +275,12 @@ check_figures(void)
 static void
 run_round(struct stress_random *r)
 {
-    int most = stress_chance(r, 5) ? LIVE : stress_chance(r, 20) ? LIVE / 10 : LIVE / 100;
+    /* deterministic mode draws from one long list: in the square of its length */
+    int live = stress.deterministic ? LIVE / 50 : stress.seconds < 3 ? LIVE / 10 : LIVE;
+    int most = stress_chance(r, 5) ? live : stress_chance(r, 20) ? live / 10 : live / 100;
 
-    if (stress.round == stress.first) /* what the largest one takes is known at once */
-        storm_at_gate(r, stress.seconds < 3 ? LIVE / 10 : LIVE);
+    if (stress.round == stress.first) /* too much that stays shows at once */
+        storm_at_gate(r, live);
     else
         storms[stress_below(r, (int)(sizeof storms / sizeof storms[0]))](
             r, stress_between(r, 1, most));

@@ -118,6 +118,7 @@ class Run:
         except subprocess.TimeoutExpired:
             self.why = "hung, and did not answer SIGQUIT"
             process.kill()
+            process.wait()
 
     def watch(self, process):
         began = time.monotonic()

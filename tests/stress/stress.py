@@ -155,6 +155,8 @@ class Run:
 
 def main():
     options = arguments()
+    # who runs us in the background ignores it, and our programs would inherit that
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     rng = random.Random(options.seed)
     streams = {p: settings(p, random.Random(f"{options.seed} {p}")) for p in options.programs}
     options.keep.mkdir(parents=True, exist_ok=True)

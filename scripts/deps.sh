@@ -9,6 +9,9 @@
 #                      C++ for the tests that panic through C++ frames
 #   cmake ninja-build  the build of record
 #   pkg-config         how users, and our tests, find the library
+#   zlib1g-dev         profiles are gzip'ed (the belay command)
+#   libcurl4-openssl-dev  HTTP, with timeouts, TLS and Unix sockets, for the belay
+#                      command: better than what we would write
 #   libssl-dev         libcrypto's SHA-256 for the demo (examples/digest): as fast as
 #                      Go's own (nettle's is a tenth slower), so that the comparison
 #                      is one of the pipelines
@@ -26,7 +29,7 @@
 # what Belay is measured by is 1.26.
 set -eu
 
-build='gcc g++ make cmake ninja-build pkg-config python3'
+build='gcc g++ make cmake ninja-build pkg-config python3 zlib1g-dev libcurl4-openssl-dev'
 demo="$build libssl-dev"
 check="$build binutils libunwind-dev"
 docs="$build mandoc cmark-gfm"

@@ -13,6 +13,7 @@
 
 static const struct command *const commands[] = {
     &command_prof,
+    &command_flame,
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 1200, ROW = 18, MARGIN = 10, HEAD = 44, LETTER = 7 };
+enum { WIDTH = 1200, ROW = 18, MARGIN = 10, HEAD = 44 };
+#define LETTER 7.3 /* its width */
 
 static void
 put_text(const char *text, size_t length, FILE *to)
@@ -92,19 +93,19 @@ put_tooltip(const struct picture *p, uint32_t node)
     fputs("</title>", p->to);
 }
 
-/* As many characters as there is room for. */
+/* As much of the name as there is room for, with an ellipsis if that is not all. */
 static size_t
 bytes_that_fit(const char *name, double width)
 {
     int room = (int)((width - 6) / LETTER);
-    size_t i = 0;
+    size_t i = 0, shorter = 0;
 
-    while (name[i] && (room > 0 || (name[i] & 0xc0) == 0x80)) {
-        if ((name[i] & 0xc0) != 0x80)
+    for (; name[i] && (room > 0 || (name[i] & 0xc0) == 0x80); i++)
+        if ((name[i] & 0xc0) != 0x80) {
             room--;
-        i++;
-    }
-    return i;
+            shorter = i;
+        }
+    return name[i] ? shorter : i;
 }
 
 static void
@@ -121,7 +122,7 @@ put_frame(struct picture *p, uint32_t node, double x, uint32_t level)
             fmax(width - 0.5, 0.2), ROW - 1);
     put_colour(p, node);
     fputs("\"/>", p->to);
-    if (width > 3 * LETTER) {
+    if (width > 4 * LETTER) {
         fprintf(p->to, "<text x=\"%.2f\" y=\"%d\">", x + 3, y + ROW - 5);
         put_text(name, fits, p->to);
         fputs(name[fits] ? "…</text>" : "</text>", p->to);

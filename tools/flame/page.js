@@ -123,7 +123,7 @@
         e.dataset.frame = i;
         e.style.left = left * 100 + '%';
         e.style.width = wide * 100 + '%';
-        if (wide * pixels > 20)
+        if (wide * pixels > 34)
             e.textContent = names[nameOf[i]] + (flags[i] & FOLDED ? ' ↻' : '');
         paint(e, i);
         return e;
@@ -228,13 +228,18 @@
 
     /* --- zoom and focus -------------------------------------------------------------------- */
 
-    function zoom(i) {
+    /* Draws anew; who was at a frame with the keyboard still is. */
+    function redraw() {
         const hadFocus = graph.contains(document.activeElement);
-        state.zoom = i;
-        state.focus = i;
         draw();
         if (hadFocus)
-            shown.get(i).focus({preventScroll: true});
+            shown.get(state.focus).focus({preventScroll: true});
+    }
+
+    function zoom(i) {
+        state.zoom = i;
+        state.focus = i;
+        redraw();
         reveal(shown.get(i));
     }
 
@@ -330,7 +335,7 @@
     function flip() {
         state.icicle = !state.icicle;
         nameSwitches();
-        draw();
+        redraw();
         $('scroll').scrollTop = state.icicle ? 0 : $('scroll').scrollHeight;
     }
 
@@ -423,7 +428,7 @@
     new ResizeObserver(() => {
         if (graph.clientWidth !== drawnWidth) {
             drawnWidth = graph.clientWidth;
-            draw();
+            redraw();
         }
     }).observe(graph);
 })();

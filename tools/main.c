@@ -14,6 +14,8 @@
 static const struct command *const commands[] = {
     &command_prof,
     &command_flame,
+    &command_goroutines,
+    &command_top,
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 

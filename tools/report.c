@@ -210,23 +210,53 @@ compare_edges(const void *a, const void *b, void *nodes)
     return by_caller ? by_caller : strcmp(n[x->to].name, n[y->to].name);
 }
 
-/* The calls into the node, or out of it. */
-static void
-print_calls(const struct report *r, const struct graph *g, uint32_t node, bool in)
-{
-    struct graph_edge **edges = memory_get(g->nedges * sizeof *edges);
-    uint32_t count = 0;
+/* The edges of each node, as pointers: those of node n begin at first[n]. */
+struct calls {
+    uint32_t *first;
+    struct graph_edge **edges;
+};
 
+static uint32_t
+end_of(const struct graph_edge *e, bool callee)
+{
+    return callee ? e->to : e->from;
+}
+
+static void
+collect_calls(const struct graph *g, bool callee, struct calls *c)
+{
+    uint32_t sum = 0;
+
+    c->first = memory_get((g->nnodes + 1) * sizeof *c->first);
+    c->edges = memory_get(g->nedges * sizeof *c->edges);
     for (uint32_t i = 0; i < g->nedges; i++)
-        if ((in ? g->edges[i].to : g->edges[i].from) == node)
-            edges[count++] = &g->edges[i];
+        c->first[end_of(&g->edges[i], callee)]++;
+    for (uint32_t n = 0; n <= g->nnodes; n++)
+        c->first[n] = sum += n < g->nnodes ? c->first[n] : 0;
+    for (uint32_t i = 0; i < g->nedges; i++) /* from the ends down to the beginnings */
+        c->edges[--c->first[end_of(&g->edges[i], callee)]] = &g->edges[i];
+}
+
+static void
+free_calls(struct calls *c)
+{
+    free(c->first);
+    free(c->edges);
+}
+
+static void
+print_calls(const struct report *r, const struct graph *g, uint32_t node,
+            const struct calls *c, bool in)
+{
+    struct graph_edge **edges = c->edges + c->first[node];
+    uint32_t count = c->first[node + 1] - c->first[node];
+
     qsort_r(edges, count, sizeof(struct graph_edge *), compare_edges, g->nodes);
     for (uint32_t i = 0; i < count; i++)
         printf("%50s %s |   %s%s\n", in_units(r, edges[i]->weight).text,
                measure_percent(edges[i]->weight, g->nodes[node].cum).text,
-               g->nodes[in ? edges[i]->from : edges[i]->to].name,
+               g->nodes[end_of(edges[i], !in)].name,
                edges[i]->is_inline ? " (inline)" : "");
-    free(edges);
 }
 
 static const char rule[] =
@@ -235,9 +265,12 @@ static const char rule[] =
 static bool
 print_matches(const struct report *r, const struct graph *g, const regex_t *re)
 {
+    struct calls into, out;
     int64_t sum = 0;
     bool any = false;
 
+    collect_calls(g, true, &into);
+    collect_calls(g, false, &out);
     for (uint32_t i = 0; i < g->nshown; i++) {
         uint32_t node = g->order[i];
         const struct graph_node *n = &g->nodes[node];
@@ -246,14 +279,16 @@ print_matches(const struct report *r, const struct graph *g, const regex_t *re)
             continue;
         any = true;
         printf("%s\n", rule);
-        print_calls(r, g, node, true);
+        print_calls(r, g, node, &into, true);
         sum = pprof_add(sum, n->flat);
         print_numbers(r, n, sum);
         printf("                | %s\n", n->name);
-        print_calls(r, g, node, false);
+        print_calls(r, g, node, &out, false);
     }
     if (g->nshown > 0)
         printf("%s\n", rule);
+    free_calls(&into);
+    free_calls(&out);
     return any;
 }
 

@@ -283,7 +283,8 @@ print_summary(const struct groups *all)
 static void
 print_all(struct groups *all)
 {
-    qsort(all->all, all->count, sizeof *all->all, compare_groups);
+    if (all->count > 0)
+        qsort(all->all, all->count, sizeof *all->all, compare_groups);
     print_summary(all);
     for (uint32_t i = 0; i < all->count; i++) {
         if (limit > 0 && i == (uint32_t)limit) {

@@ -483,7 +483,8 @@ collect_tags(const struct report *r, struct tags *t)
                                 : measure_text(label->number, label_unit(p, label->key),
                                                r->unit).text, value);
         }
-    qsort(t->all, t->count, sizeof *t->all, compare_tags);
+    if (t->count > 0)
+        qsort(t->all, t->count, sizeof *t->all, compare_tags);
 }
 
 /* "1.50s (45.00%):", as wide as it has to be. */

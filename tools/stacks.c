@@ -203,15 +203,17 @@ stacks_read(struct stacks *s, struct bytes *text)
     char *line = text->data, *end = text->data + text->size;
 
     *s = (struct stacks){0};
+    for (char *p = line; (p = memchr(p, '\r', (size_t)(end - p))); p++)
+        *p = ' ';
     text_clean(text->data, text->size, true);
     while (line < end) {
         char *newline = memchr(line, '\n', (size_t)(end - line));
         char *next = newline ? newline + 1 : end;
 
+        for (char *last = newline ? newline : end; last > line && last[-1] == ' '; last--)
+            last[-1] = '\0';
         if (newline)
             *newline = '\0';
-        if (newline > line && newline[-1] == '?') /* what was '\r' */
-            newline[-1] = '\0';
         take_line(&r, line);
         progress("reading", (uint64_t)(line - text->data), text->size);
         line = next;

@@ -117,7 +117,7 @@ void progress_end(void);
 /* --- input (input.c, fetch.c) ------------------------------------------------------ */
 
 /* The greatest input, and the greatest thing a gzip may unpack to. */
-#define INPUT_MAX ((size_t)1 << 30)
+#define INPUT_MAX ((size_t)1 << 29)
 
 bool input_is_url(const char *name);
 

@@ -176,7 +176,8 @@ read_counts(struct section *s, const char *text)
         long long n;
 
         line += *line == '\n';
-        n = strtoll(line, &end, 10);
+        end = (char *)line;
+        n = *line >= '0' && *line <= '9' ? strtoll(line, &end, 10) : 0;
         if (end != line && strncmp(end, " @", 2) == 0) {
             end_counted(s, &c);
             c.n = n;

@@ -166,6 +166,8 @@ def nothing_escapes():
     plain = page_of("cpu.pb")
     check("no element more", [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags])
     check("the title is text", page.inner[0][2] == "</title><script>x</script>", page.inner[0])
+    inner = [t for _, a, t in page.inner if a.get("type") == "application/json"][0]
+    check("no < in the data", "<" not in inner)
     names = page.data["names"]
     check("names survive", "</script><script>alert(1)</script>" in names and "π ≈ 3" in names
           and "@@DATA@@" in names and "\"quoted\\\" & 'more'" in names, names)

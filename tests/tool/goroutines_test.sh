@@ -81,6 +81,10 @@ goroutine 30 [select, 3 minutes, locked to thread, labels:{"a": "b, 77 minutes]"
 main.select_()
 	/src/s.go:1
 
+goroutine 32 [select]:
+main.select_()
+	/src/s.go:1
+
 goroutine 31 [runnable]:
 	goroutine running on other thread; stack unavailable
 created by main.main in goroutine 1
@@ -92,7 +96,7 @@ exit status 2
 END
 "$belay" goroutines list >got
 says 'the list' <<'END'
-    7 goroutines in 5 groups: 4 chan receive, 1 runnable, 1 running, 1 select
+    8 goroutines in 6 groups: 4 chan receive, 2 select, 1 runnable, 1 running
 
     3 goroutines [chan receive, 0 to 12 minutes]: 7-8, 20
         main.Map[...]         /src/map.go:12
@@ -111,26 +115,29 @@ says 'the list' <<'END'
         main.(*server).run  /src/main.go:7
         main.main           /src/main.go:70
 
+    1 goroutine [select]: 32
+        main.select_  /src/s.go:1
+
     1 goroutine [runnable]: 31
         (running; its stack is not available)
         created by main.main  /src/main.go:34
 END
 sed 's/$/\r/' list | "$belay" goroutines -n 1 - >got
 says 'carriage returns, -n' <<'END'
-    7 goroutines in 5 groups: 4 chan receive, 1 runnable, 1 running, 1 select
+    8 goroutines in 6 groups: 4 chan receive, 2 select, 1 runnable, 1 running
 
     3 goroutines [chan receive, 0 to 12 minutes]: 7-8, 20
         main.Map[...]         /src/map.go:12
         created by main.main  /src/main.go:33
 
-    and 4 more groups
+    and 5 more groups
 END
 summary() {
     "$belay" goroutines "$@" list | head -n 1 >got
 }
 summary -state '^select|runnable'
 says '-state' <<'END'
-    2 goroutines in 2 groups: 1 runnable, 1 select
+    3 goroutines in 3 groups: 2 select, 1 runnable
 END
 summary -minutes 5
 says '-minutes' <<'END'

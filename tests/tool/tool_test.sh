@@ -93,7 +93,7 @@ for part in 1 2 7 100 $((size / 2)) $((size - 1)); do
 done
 head -c 300 cpu.pb.gz >short.gz
 gives 1 'short.gz: truncated gzip' prof short.gz
-{ head -c 300 cpu.pb.gz; yes wrong | head -c 3000; } >wrong.gz
+{ head -c -8 cpu.pb.gz; printf 12345678; } >wrong.gz
 gives 1 'wrong.gz: damaged gzip' prof wrong.gz
 gzip -c <nothing >empty.gz
 gives 1 'empty.gz: not a profile' prof empty.gz

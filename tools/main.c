@@ -78,7 +78,7 @@ print_help(void)
            "commands:\n");
     for (int i = 0; i < NCOMMANDS; i++)
         printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
-    printf("\nbelay help COMMAND says more; so does man belay (section 1).\n");
+    printf("\nbelay help COMMAND says more; so does man 1 belay.\n");
     return tool_finish();
 }
 

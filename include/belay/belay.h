@@ -9,6 +9,7 @@
 #define BELAY_BELAY_H
 
 #include <belay/chan.h>
+#include <belay/closer.h>
 #include <belay/config.h>
 #include <belay/defer.h>
 #include <belay/errors.h>

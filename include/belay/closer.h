@@ -58,9 +58,9 @@ typedef struct bl_closer {
 
 /* bl_with_closer(value, f): a closer that calls f(value).  f is any function or
  * function pointer that takes such a value: of any type up to 16 bytes.  It may return
- * nothing; an int, of which -1 means that errno says why; or a bl_error *.  Any other
- * result is thrown away.  A null pointer and a negative int are values like others
- * here.
+ * nothing; a bl_error *; or an int: 0 is success, -1 with errno, -EIO or EIO (as
+ * pthread functions) is an error.  Any other result is thrown away.  A null pointer and
+ * a negative int are values like others here.
  * Call from: anywhere, in C.  Blocks: no. */
 #ifndef __cplusplus
 #define bl_with_closer(value, f) BL__WITH_CLOSER(value, f)

@@ -89,10 +89,15 @@ bl_closer_is_open(const bl_closer *c)
 
 /* --- what the C library closes ----------------------------------------------- */
 
+/* -1 is -EPERM as well, for a function that does not set errno. */
 bl_error *
 bl__closed_with(int result)
 {
-    return result == -1 ? bl_error_from_errno(errno) : NULL;
+    if (result == 0)
+        return NULL;
+    if (result == -1 && errno != 0)
+        return bl_error_from_errno(errno);
+    return bl_error_from_errno(result);
 }
 
 static bl_closer
@@ -262,9 +267,9 @@ take_all(bl_closers *group, bool *was_open)
 }
 
 struct closing {
-    struct bl__member *next;   /* to be closed */
+    struct bl__member *next; /* to be closed */
     struct bl__member *done, **done_end; /* in the order of closing */
-    size_t errors;             /* that the done ones have */
+    size_t errors;           /* that the done ones have */
 };
 
 static void close_rest(struct closing *k);

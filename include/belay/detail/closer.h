@@ -15,7 +15,7 @@
 
 #ifdef __belay_vet__
 #define BL__WITH_CLOSER(v, f)                                                  \
-    (bl__vet_call(#f, v), (void)sizeof((f)(v), 0), (bl_closer){0})
+    (bl__vet_call(#f, v), (void)(f), (void)sizeof((f)(v), 0), (bl_closer){0})
 #else
 
 #define BL__RETURNS_TYPE(call, T) __builtin_types_compatible_p(__typeof__(call), T)

@@ -86,8 +86,9 @@ struct bl__timer {
     void *arg;
     _Atomic(struct bl__timers *) heap; /* it is in; NULL: none */
     uint32_t index;            /* there */
-    _Atomic bool running;      /* fn runs; fn itself ends that, as the last it
-                                  does with a timer that others may look at */
+    _Atomic uint32_t running;  /* calls of fn under way: two, if it was started
+                                  anew meanwhile.  fn itself ends its own, as the
+                                  last it does with a timer that others look at */
 };
 
 struct bl__timers {

@@ -28,7 +28,7 @@ static struct conn conns[CONNS];
 static _Atomic int opened, closed, checked;
 static _Atomic int refuse;  /* so many are not opened */
 static _Atomic int panics;  /* so many times open(), check(), ... panic */
-static int64_t open_until;
+static _Atomic int64_t open_until;
 
 static void
 begin(void)

@@ -732,7 +732,7 @@ unused_for_long(void *unused)
     bl_connpool_put(&b);
     bl_sleep(4 * BL_SECOND);
     bl_connpool_put(&a);
-    bl_sleep(6 * BL_SECOND);
+    bl_sleep(6 * BL_SECOND + 1); /* its timer and ours: one behind the other */
     bl_bubble_wait();
     CHECK_STAT(the_pool, open, 1); /* nobody has asked: the pool itself does it */
     CHECK_STAT(the_pool, closed_idle, 1);
@@ -741,7 +741,7 @@ unused_for_long(void *unused)
     bl_sleep(BL_HOUR);
     CHECK_STAT(the_pool, open, 1); /* used for long is not idle */
     bl_connpool_put(&a);
-    bl_sleep(10 * BL_SECOND);
+    bl_sleep(10 * BL_SECOND + 1);
     bl_bubble_wait();
     CHECK_STAT(the_pool, open, 0);
     CHECK_EQ(closed, 2);
@@ -766,7 +766,7 @@ too_old(void *unused)
     CHECK_STAT(the_pool, closed_lifetime, 1);
     a = get(the_pool);
     bl_connpool_put(&a);
-    bl_sleep(BL_MINUTE);
+    bl_sleep(BL_MINUTE + 1);
     bl_bubble_wait();
     CHECK_STAT(the_pool, closed_lifetime, 2);
     CHECK_STAT(the_pool, open, 0);

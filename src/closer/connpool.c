@@ -397,14 +397,14 @@ close_old(void *arg)
 {
     bl_connpool *pool = arg;
     struct closing k = {.pool = pool};
-    int64_t next;
+    int64_t now = bl_now(), next;
     bool again;
 
     bl_returns_nothing {
         bl_defer_call(drop, pool);
         bl__lock(&pool->lock);
         pool->timer_at = 0;
-        k.first = take_old(pool, bl_now(), &next);
+        k.first = take_old(pool, now, &next);
         again = wants_timer(pool, next);
         bl__unlock(&pool->lock);
         if (again)

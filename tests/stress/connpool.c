@@ -154,10 +154,19 @@ leave_in_order(struct conn *c)
 }
 
 static void
+forgive(void)
+{
+    recover();
+}
+
+static void
 put_elsewhere(bl_connpool_lease lease)
 {
-    bl_connpool_put(&lease);
-    bl_waitgroup_done(&now.users);
+    returns_nothing {
+        defer_call(bl_waitgroup_done, &now.users);
+        defer_call(forgive);
+        bl_connpool_put(&lease);
+    }
 }
 
 /* In order, but told to somebody else, or to nobody. */
@@ -249,12 +258,6 @@ use(struct stress_random *r, bl_connpool_lease *lease)
         else
             work(r, lease);
     }
-}
-
-static void
-forgive(void)
-{
-    recover();
 }
 
 static void

@@ -360,6 +360,9 @@ struct bl__g *bl__spawn(void (*thunk)(void *, void *), const void *args, size_t 
                         unsigned class, const struct bl__site *site, uintptr_t pc,
                         const char *name, int *error);
 
+/* The function that g, which does not run, is to begin with; 0: it has begun. */
+uintptr_t bl__not_begun(const struct bl__g *g);
+
 /* All frames of g have been left by bl_goexit(). */
 void bl__goroutine_exits(struct bl__g *g);
 

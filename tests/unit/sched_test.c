@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* unit/sched_test.c - the scheduler's containers: run queues, heaps of timers,
- * queues of waiters, stacks. */
+ * queues of waiters, stacks; O19. */
 #include "sched/sched.h"
 #include "os/os.h"
 

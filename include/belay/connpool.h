@@ -49,7 +49,8 @@ BL_BEGIN_DECLS
 BL_API extern bl_error *const bl_err_connpool_closed;
 
 /* Zero, or left out, is no limit and no such function.  All functions run outside the
- * pool's lock: they may block, panic, and use the pool. */
+ * pool's lock: they may block, panic, and use the pool.  What nobody uses and is too old
+ * is closed in a goroutine of the pool's own: a panic there is like one in any other. */
 typedef struct bl_connpool_options {
     void *arg; /* for the three */
     /* Opens a connection, by until_ns if it can (BL_FOREVER: there is time), and stores
@@ -61,7 +62,7 @@ typedef struct bl_connpool_options {
     /* Readies a connection that comes back for its next user, and returns whether that
      * was possible; else it is closed. */
     bool (*reset)(void *arg, void *conn);
-    int64_t check_after_ns; /* not checked when it was put back less than that ago */
+    int64_t check_after_ns; /* what was put back less than that ago is not checked */
     int64_t idle_ns;        /* unused for so long: closed */
     int64_t lifetime_ns;    /* so long after it was opened: closed, once it is put back */
     int max_open;           /* connections, in use or not */

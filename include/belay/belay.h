@@ -10,6 +10,7 @@
 
 #include <belay/chan.h>
 #include <belay/config.h>
+#include <belay/context.h>
 #include <belay/defer.h>
 #include <belay/errors.h>
 #include <belay/go.h>

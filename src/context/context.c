@@ -88,6 +88,7 @@ fill(struct bl__canceler *c, enum bl__context_kind kind, bl_context *parent,
     atomic_init(&c->err, NULL);
     c->cause = NULL;
     atomic_init(&c->detached, false);
+    atomic_init(&c->asked, false);
     memset(&c->done, 0, sizeof c->done);
     c->done.elem_bytes = 1;
     c->done.bubble = g->bubble;

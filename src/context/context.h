@@ -74,6 +74,7 @@ struct bl__canceler {
     int64_t until;                   /* constant; BL_FOREVER: no deadline */
     uintptr_t pc;                    /* where it was made: a return address */
     _Atomic bool detached;           /* nobody can come to it through its family */
+    _Atomic bool asked;              /* for the channel, which need not be locked before */
     struct bl_chan done;             /* without values; last, as its ring is empty */
 };
 

@@ -74,16 +74,20 @@ bl__detach(struct bl__canceler *c)
 /* --- ending -------------------------------------------------------------------------- */
 
 /* c, locked, has not ended.  Who sees err and then looks at the channel waits for the
- * channel's lock, and finds it closed. */
+ * channel's lock, or c's (bl_context_channel), and finds it closed. */
 static void
 finish(struct bl__canceler *c, bl_error *err, bl_error *cause, struct bl__ended *ended)
 {
+    bool asked = atomic_load_explicit(&c->asked, memory_order_relaxed);
+
     c->cause = cause;
-    bl__lock(&c->done.lock);
+    if (asked)
+        bl__lock(&c->done.lock);
     /* release: who sees err sees the cause (bl_context_cause) */
     atomic_store_explicit(&c->err, err, memory_order_release);
     ended->last = bl__chan_close(&c->done, ended->last);
-    bl__unlock(&c->done.lock);
+    if (asked)
+        bl__unlock(&c->done.lock);
     if (c->base.kind == BL__CTX_DEADLINE)
         bl__timer_stop(&bl__deadline_of(c)->timer);
 }

@@ -35,8 +35,18 @@ bl_context_deadline(const bl_context *ctx)
 bl_chan *
 bl_context_channel(bl_context *ctx)
 {
+    struct bl__canceler *c;
+
     bl__check_context(ctx);
-    return ctx->canceler ? &ctx->canceler->done : NULL;
+    c = ctx->canceler;
+    if (!c)
+        return NULL;
+    if (BL__UNLIKELY(!atomic_load_explicit(&c->asked, memory_order_relaxed))) {
+        bl__lock(&c->children.lock); /* who ends it sees this, or has closed it */
+        atomic_store_explicit(&c->asked, true, memory_order_relaxed);
+        bl__unlock(&c->children.lock);
+    }
+    return &c->done;
 }
 
 void *

@@ -135,7 +135,8 @@ static inline void
 bl__check_context(const void *ctx)
 {
     if (BL__UNLIKELY(!ctx))
-        bl__panic_runtime("invalid memory address or nil pointer dereference");
+        bl__panic_runtime("runtime error: invalid memory address or nil pointer "
+                          "dereference");
 }
 
 /* --- families: the lock held (end.c) ------------------------------------------- */

@@ -264,7 +264,8 @@ BL_API extern bl_error *const bl_err_cut_off; /* clean-up cut off */
  *
  * With BL_SKIP f is not called if ctx has ended, and otherwise is called by the caller.
  * With BL_CUT_OFF f runs in a goroutine of its own, so that the caller can go when ctx
- * ends; f then goes on alone, and what it returns is thrown away.  So arg must not be a
+ * ends; f then goes on alone, and what it returns is thrown away (unless it has been
+ * quicker to see the end than the caller).  So arg must not be a
  * variable of the caller's, and is f's to free; only after bl_err_skipped f has never
  * seen it.  A panic of f is the caller's, as long as that waits.  (Where ctx can't end,
  * or there is no memory for a goroutine, the caller calls f.)

@@ -71,19 +71,19 @@ static void
 finish(struct bl__cleanup *k)
 {
     const bl_panic_info *p = k->returned ? NULL : bl_recover();
-    bl_panic_info *panicked = NULL;
     bool alone;
 
-    if (p && !(panicked = bl_panic_copy(p)))
+    if (p && !(k->panicked = bl_panic_copy(p)))
         bl_repanic(p);
-    k->panicked = panicked;
     alone = !leave_state(k, DONE);
-    if (alone)
+    if (alone) {
         bl_error_release(k->err);
+        bl_panic_free(k->panicked);
+    }
     bl_waitgroup_done(&k->done);
     drop(k);
-    if (alone && panicked)
-        panic_again(panicked);
+    if (alone && p)
+        bl_repanic(p);
 }
 
 static void

@@ -167,6 +167,7 @@ bl__switch_for_good(struct bl__g *g, void (*release)(void *), void *arg)
     m->release = release;
     m->release_arg = arg;
     next = pick(m, g);
+    bl__track_release(g); /* pick() was the last to use its stack */
     if (!next) {
         next = &m->g0;
         if (!m->has_started)

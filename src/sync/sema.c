@@ -118,6 +118,32 @@ bl__sema_release(bl__sema *s, bool hand_off)
     bl__leave(g);
 }
 
+void
+bl__sema_release_last(bl__sema *s)
+{
+    struct bl__g *self = bl__enter(), *g = NULL;
+    struct bl__waiter *w;
+
+    bl__lock(BL__LOCK_OF(s));
+    atomic_fetch_add(BL__U32(&s->count), 1);
+    w = bl__queue_pop(BL__QUEUE_OF(s));
+    if (w) {
+        atomic_fetch_sub(BL__U32(&s->waiting), 1);
+        g = w->g;
+    }
+    bl__unlock(BL__LOCK_OF(s));
+    if (g)
+        bl__ready(g, true);
+    bl__leave(self);
+}
+
+void
+bl__sema_leave(bl__sema *s)
+{
+    bl__lock(BL__LOCK_OF(s));
+    bl__unlock(BL__LOCK_OF(s));
+}
+
 /* --- weighted: lock held ------------------------------------------------- */
 
 /* A waiter's units lie where `value` points. */

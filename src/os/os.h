@@ -54,6 +54,43 @@ void bl__os_futex_wake(const void *word, int n);
 /* Sleeps for about ns. */
 void bl__os_nap(int64_t ns);
 
+/* --- readiness of descriptors --------------------------------------------- */
+
+/* What has happened to a descriptor since it was last told. */
+enum {
+    BL__EVENT_READ = 1,   /* there may be something to read, an end or an error */
+    BL__EVENT_WRITE = 2,  /* there may be room, or an error */
+    BL__EVENT_END = 4,    /* the other side sends no more, or all is over */
+};
+
+struct bl__event {
+    void *tag;            /* what bl__os_poll_add() was given */
+    unsigned what;
+};
+
+/* A set of descriptors to wait for; a negative errno if there is none left.  Closed on
+ * exec, as the descriptors below. */
+int bl__os_poll_make(void);
+
+/* From now on events of fd, reading and writing, are told once each (edge-triggered),
+ * what is so already included; until fd is closed.  -EEXIST: it is there already;
+ * -EPERM: it is of a kind that is always ready. */
+int bl__os_poll_add(int set, int fd, void *tag);
+
+/* The same for a descriptor of bl__os_alarm_make(): told as long as it rings. */
+int bl__os_poll_add_alarm(int set, int fd);
+
+/* Fills events[0 .. n) and returns how many; 0 when until_ns has come (0: do not wait),
+ * or early.  An alarm's tag is NULL. */
+int bl__os_poll_wait(int set, struct bl__event *events, int n, int64_t until_ns);
+
+void bl__os_close(int fd);
+
+/* An alarm rings from bl__os_alarm_ring() until bl__os_alarm_stop(). */
+int bl__os_alarm_make(void);
+void bl__os_alarm_ring(int fd);
+void bl__os_alarm_stop(int fd);
+
 /* --- threads and processors ---------------------------------------------- */
 
 /* Starts a thread that runs fn(arg) on a stack of stack_bytes; with no_signals it

@@ -12,6 +12,7 @@
 #include "sched/sched.h"
 
 #include "os/os.h"
+#include "sched/poll.h"
 
 #include <unistd.h>
 
@@ -154,6 +155,28 @@ wake_for_the_rest(int64_t now)
         bl__wake_p();
 }
 
+/* Somebody waits for I/O, and for a while nobody has looked: all compute. */
+static void
+poll_for_the_rest(int64_t now)
+{
+    static uint32_t seen;
+    static int64_t seen_at;
+    uint32_t polled = atomic_load_explicit(&bl__sched.polled, memory_order_relaxed);
+    struct bl__g *ready;
+
+    if (polled != seen || !bl__poll_is_wanted() ||
+        atomic_load_explicit(&bl__sched.poller, memory_order_relaxed)) {
+        seen = polled;
+        seen_at = now;
+    }
+    if (now - seen_at < POLL_MAX_NS)
+        return;
+    ready = bl__poll_look(0);
+    if (ready)
+        bl__ready_all(ready);
+    bl__start_poller();
+}
+
 static void
 trace(int64_t now)
 {
@@ -226,6 +249,7 @@ bl__monitor(void *unused)
             any |= look_at_retired(bl__sched.ps[i], now);
         }
         wake_for_the_rest(now);
+        poll_for_the_rest(now);
         trace(now);
         bl__stacks_scavenge();
         calm = any ? 0 : calm + 1;

@@ -17,6 +17,7 @@
 #include "sched/sched.h"
 
 #include "os/os.h"
+#include "sched/poll.h"
 #include "sched/track.h"
 
 #include <belay/go.h>
@@ -33,6 +34,8 @@ enum {
     STEP_NS = 1000,         /* deterministic mode: its clock goes on with each switch */
     LINGER_LOOKS = 20,
     LINGER_PAUSES = 24,     /* about a microsecond */
+    LINGER_POLLS = 4,       /* every so many looks one at the poller */
+    IO_GRACE_NS = 10000000, /* deterministic mode: for I/O before its clock jumps */
     G0_STACK = 256 * 1024,
     DEAD_FIRST_NS = 10000000, /* all idle for so long: is it a deadlock? */
     DEAD_LAST_NS = 1000000000,
@@ -124,7 +127,8 @@ pick(struct bl__m *m, struct bl__g *from)
     if (next != INT64_MAX && next <= bl__os_now())
         return NULL;
     if ((tick + 1) % FAIRNESS == 0 &&
-        atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0)
+        (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0 ||
+         bl__poll_is_wanted()))
         return NULL;
     is_next = atomic_load_explicit(&p->run_next, memory_order_relaxed) != NULL;
     g = bl__runq_get(p);
@@ -243,9 +247,12 @@ remove_idle(struct bl__m *m)
 static void
 wake(struct bl__m *m)
 {
-    /* release: pairs with the acquire in wait_for_work: next_p, next_g */
-    atomic_store_explicit(&m->wake, 1, memory_order_release);
-    bl__os_futex_wake(&m->wake, 1);
+    /* with next_p, next_g; and either we see polls, or sleep_in_poller sees wake */
+    atomic_store(&m->wake, 1);
+    if (BL__UNLIKELY(atomic_load(&m->polls)))
+        bl__poll_interrupt();
+    else
+        bl__os_futex_wake(&m->wake, 1);
 }
 
 /* The last one to fall asleep watches for a deadlock. */
@@ -280,11 +287,62 @@ rise(struct bl__m *m, int64_t now)
     return risen;
 }
 
+/* Whether m, which goes to sleep, is to do so in the poller: the last one, or if those
+ * that are awake don't look.  Lock held. */
+static bool
+is_to_poll(const struct bl__m *m)
+{
+    bool needed = atomic_load_explicit(&bl__sched.needs_poller, memory_order_relaxed);
+
+    if (BL__LIKELY(!bl__poll_is_wanted() && !needed))
+        return false;
+    return m->is_idle && !atomic_load_explicit(&bl__sched.poller, memory_order_relaxed) &&
+           (needed ||
+            atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) ==
+                atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed));
+}
+
+static bool
+has_goroutine(const struct bl__g *g)
+{
+    while (g && !g->m)
+        g = g->next;
+    return g != NULL;
+}
+
+/* Returns whether it has got a P, for those that it has woken. */
+static bool
+sleep_in_poller(struct bl__m *m, int64_t until)
+{
+    struct bl__g *ready = NULL;
+    bool risen = false;
+
+    atomic_store(&m->polls, 1); /* pairs with wake() */
+    if (atomic_load(&m->wake) == 0)
+        ready = bl__poll_look(until);
+    atomic_store(&m->polls, 0);
+    bl__lock(&bl__sched.lock);
+    atomic_store_explicit(&bl__sched.poller, NULL, memory_order_relaxed);
+    if (m->is_idle && has_goroutine(ready) && bl__sched.idle_ps) {
+        atomic_store_explicit(&bl__sched.needs_poller, false, memory_order_relaxed);
+        remove_idle(m);
+        own(m, bl__idle_p_get());
+        risen = true;
+    }
+    bl__unlock(&bl__sched.lock);
+    if (risen)
+        bl__monitor_notify();
+    if (ready)
+        bl__ready_all(ready);
+    return risen;
+}
+
 /* Sleeps until it is given a P or has taken one for a timer. */
 static void
 wait_for_work(struct bl__m *m)
 {
     int64_t patience = DEAD_FIRST_NS, until, timer, now;
+    bool polls;
 
     for (;;) {
         now = bl__os_now();
@@ -298,9 +356,17 @@ wait_for_work(struct bl__m *m)
             bl__sched.keeper_until = timer;
             until = timer;
         }
+        polls = is_to_poll(m);
+        if (BL__UNLIKELY(polls)) {
+            atomic_store_explicit(&bl__sched.poller, m, memory_order_relaxed);
+            if (bl__sched.keeper != m)
+                until = INT64_MAX; /* no deadlock while somebody waits for I/O */
+        }
         bl__unlock(&bl__sched.lock);
+        if (BL__UNLIKELY(polls) && sleep_in_poller(m, until))
+            return;
         /* acquire: pairs with the release in wake() */
-        while (atomic_load_explicit(&m->wake, memory_order_acquire) == 0) {
+        while (!polls && atomic_load_explicit(&m->wake, memory_order_acquire) == 0) {
             if (BL__UNLIKELY(bl__options.torture & BL__TORTURE_SPURIOUS))
                 bl__os_futex_wait(&m->wake, 0, bl__os_now() + 100000);
             else
@@ -382,7 +448,8 @@ worker(void *arg)
     m->g0.sigstack = bl__os_sigstack_make();
     bl__os_stack(&m->g0.stack_low, &m->g0.stack_high);
     bl__set_self(&m->g0);
-    own(m, m->next_p);
+    if (m->next_p)
+        own(m, m->next_p);
     m->next_p = NULL;
     run_goroutines(m);
     bl__os_sigstack_free(m->g0.sigstack);
@@ -433,7 +500,8 @@ bl_set_max_threads(int n)
     return old;
 }
 
-/* A new thread for p.  When the system has none left p waits for one of ours. */
+/* A new thread for p, which may be NULL.  When the system has none left p waits for one
+ * of ours. */
 static void
 make_m(struct bl__p *p, bool spinning)
 {
@@ -453,7 +521,8 @@ make_m(struct bl__p *p, bool spinning)
         bl__sched.nms++;
         m->all = bl__sched.all_ms;
         bl__sched.all_ms = m;
-        atomic_store_explicit(&p->m, m, memory_order_relaxed);
+        if (p)
+            atomic_store_explicit(&p->m, m, memory_order_relaxed);
         bl__unlock(&bl__sched.lock);
         error = bl__os_thread_start(worker, m, G0_STACK, false);
     }
@@ -472,8 +541,43 @@ make_m(struct bl__p *p, bool spinning)
         m->next = bl__sched.dead_ms;
         bl__sched.dead_ms = m;
     }
-    bl__idle_p_put(p);
+    if (p)
+        bl__idle_p_put(p);
     bl__unlock(&bl__sched.lock);
+}
+
+/* The one that sleeps in the poller only if there is no other.  Lock held. */
+static struct bl__m *
+choose_idle(void)
+{
+    struct bl__m *m = bl__sched.idle_ms;
+
+    if (m && m->next &&
+        m == atomic_load_explicit(&bl__sched.poller, memory_order_relaxed))
+        m = m->next;
+    return m;
+}
+
+/* Who works needs not be disturbed for that: a P is taken only for what has come. */
+void
+bl__start_poller(void)
+{
+    struct bl__m *m = NULL;
+    bool is_there;
+
+    bl__lock(&bl__sched.lock);
+    is_there = atomic_load_explicit(&bl__sched.poller, memory_order_relaxed) != NULL;
+    if (!is_there) {
+        atomic_store_explicit(&bl__sched.needs_poller, true, memory_order_relaxed);
+        m = bl__sched.idle_ms;
+    }
+    if (m)
+        remove_idle(m);
+    bl__unlock(&bl__sched.lock);
+    if (m)
+        wake(m);
+    else if (!is_there)
+        make_m(NULL, false);
 }
 
 void
@@ -482,7 +586,7 @@ bl__start_m(struct bl__p *p, bool spinning)
     struct bl__m *m;
 
     bl__lock(&bl__sched.lock);
-    m = bl__sched.idle_ms;
+    m = choose_idle();
     if (m) {
         remove_idle(m);
         m->next_p = p;
@@ -709,7 +813,21 @@ retire(struct bl__m *m)
     bl__wake_p();
 }
 
-/* Deterministic mode: nothing can run, so the clock goes on. */
+/* Wakes whom the poller has something for; returns whether there was anybody. */
+static bool
+poll(int64_t until)
+{
+    struct bl__g *ready = bl__poll_look(until);
+
+    if (atomic_load_explicit(&bl__sched.needs_poller, memory_order_relaxed))
+        atomic_store_explicit(&bl__sched.needs_poller, false, memory_order_relaxed);
+    if (ready)
+        bl__ready_all(ready);
+    return ready != NULL;
+}
+
+/* Deterministic mode: nothing can run, so the clock goes on.  What waits for I/O gets
+ * some real time first. */
 static bool
 advance_clock(struct bl__p *p)
 {
@@ -717,6 +835,8 @@ advance_clock(struct bl__p *p)
 
     if (next == INT64_MAX)
         return false;
+    if (bl__poll_is_wanted() && poll(bl__os_now() + IO_GRACE_NS))
+        return true;
     if (next > atomic_load_explicit(&bl__sched.fake_now, memory_order_relaxed))
         atomic_store_explicit(&bl__sched.fake_now, next, memory_order_relaxed);
     return bl__timers_run(&p->timers, next);
@@ -789,11 +909,18 @@ look_around(struct bl__m *m)
     atomic_store_explicit(&p->tick, tick, memory_order_relaxed);
     if (next != INT64_MAX)
         bl__timers_run(&p->timers, bl__now(NULL));
-    if (tick % FAIRNESS == 0 && (g = get_global(p, 1)))
-        return g;
+    if (tick % FAIRNESS == 0) {
+        if (bl__poll_is_wanted())
+            poll(0);
+        if ((g = get_global(p, 1)))
+            return g;
+    }
     if (BL__UNLIKELY(bl__options.torture & BL__TORTURE_STEAL) && (g = steal(m, true)))
         return g;
     if ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2)))
+        return g;
+    if (bl__poll_is_wanted() && poll(0) &&
+        ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2))))
         return g;
     return steal_rounds(m);
 }
@@ -812,7 +939,8 @@ linger(const struct bl__m *m)
     for (int i = 0; i < LINGER_LOOKS; i++) {
         for (int j = 0; j < LINGER_PAUSES; j++)
             bl__cpu_relax();
-        if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0)
+        if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0 ||
+            (i % LINGER_POLLS == 0 && bl__poll_is_wanted() && poll(0)))
             return true;
         for (int k = 0; k < n; k++) {
             const struct bl__p *p = bl__sched.ps[k];
@@ -1156,6 +1284,9 @@ in_child(void)
     int n = atomic_load(&bl__sched.nprocs);
 
     bl__sched.idle_ms = bl__sched.keeper = NULL;
+    atomic_store(&bl__sched.poller, NULL);
+    atomic_store(&bl__sched.needs_poller, false);
+    bl__poll_in_child();
     bl__sched.all_ms = m;
     bl__sched.nms = m != NULL;
     bl__sched.monitor_started = false;

@@ -142,6 +142,7 @@ struct bl__m {
     struct bl__m *next;          /* in the list of idle ones */
     struct bl__m *all;           /* in the list of all */
     _Atomic uint32_t wake;       /* the word it sleeps on */
+    _Atomic uint32_t polls;      /* it sleeps in the poller instead: ring */
     bool spinning;               /* looks for work; counted in sched.spinning */
     bool is_idle;                /* in the list of idle ones */
     bool detached;               /* counted in sched.detached */
@@ -160,6 +161,8 @@ struct bl__sched {
                                     the monitor may still look at one */
     struct bl__m *keeper;        /* idle M that wakes for the next timer */
     int64_t keeper_until;
+    _Atomic(struct bl__m *) poller; /* M that sleeps in the poller, or is about to;
+                                    changed under lock */
     int nms;                     /* threads that are Ms */
     int max_threads;
     int starting;                /* threads that have been asked for */
@@ -171,7 +174,10 @@ struct bl__sched {
     _Atomic bool wanted;         /* who wakes has found no idle P: who gives one up is
                                     to look again */
     _Atomic int nprocs;          /* Ps in use */
-    _Atomic int waiting_io;      /* goroutines the poller will wake */
+    _Atomic int waiting_io;      /* goroutines the poller will wake, and threads */
+    _Atomic uint32_t polled;     /* looks at the poller so far */
+    _Atomic bool needs_poller;   /* an M that goes to sleep is to do so in the poller though
+                                    others are awake: they don't look */
     _Atomic int parked_threads;  /* plain threads asleep in Belay */
     _Atomic int64_t goroutines;  /* alive, but for system ones */
     _Atomic uint32_t monitor_wake; /* the word it sleeps on; 1: it is up */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -35,6 +36,12 @@ bl__os_poll_add(int set, int fd, void *tag)
                                 .data.ptr = tag};
 
     return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+void
+bl__os_poll_remove(int set, int fd)
+{
+    epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
 }
 
 int
@@ -104,6 +111,14 @@ bl__os_poll_wait(int set, struct bl__event *events, int n, int64_t until_ns)
     for (int i = 0; i < r; i++)
         events[i] = (struct bl__event){found[i].data.ptr, meaning(found[i].events)};
     return r > 0 ? r : 0;
+}
+
+bool
+bl__os_is_ready(int fd, bool to_write)
+{
+    struct pollfd p = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
+
+    return poll(&p, 1, 0) != 0;
 }
 
 void

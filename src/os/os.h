@@ -77,12 +77,17 @@ int bl__os_poll_make(void);
  * -EPERM: it is of a kind that is always ready. */
 int bl__os_poll_add(int set, int fd, void *tag);
 
+void bl__os_poll_remove(int set, int fd);
+
 /* The same for a descriptor of bl__os_alarm_make(): told as long as it rings. */
 int bl__os_poll_add_alarm(int set, int fd);
 
 /* Fills events[0 .. n) and returns how many; 0 when until_ns has come (0: do not wait),
  * or early.  An alarm's tag is NULL. */
 int bl__os_poll_wait(int set, struct bl__event *events, int n, int64_t until_ns);
+
+/* Whether fd can be read, or written, without waiting; also if it is broken. */
+bool bl__os_is_ready(int fd, bool to_write);
 
 void bl__os_close(int fd);
 

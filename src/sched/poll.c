@@ -124,6 +124,12 @@ bl__poll_add(struct bl__poll *poll)
     return error;
 }
 
+void
+bl__poll_remove(struct bl__poll *poll)
+{
+    bl__os_poll_remove(atomic_load(&poller.set) - 1, poll->fd);
+}
+
 struct bl__waiter *
 bl__poll_claim(struct bl__poll *poll, enum bl__direction d)
 {

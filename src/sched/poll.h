@@ -49,6 +49,9 @@ void bl__poll_free(struct bl__poll *poll);
  * negative errno: -EPERM if the descriptor is of a kind that is always ready. */
 int bl__poll_add(struct bl__poll *poll);
 
+/* No more events: what it is of may stay open elsewhere. */
+void bl__poll_remove(struct bl__poll *poll);
+
 /* Who is about to try: events up to now do not matter. */
 static inline void
 bl__poll_reset(struct bl__poll *poll, enum bl__direction d)

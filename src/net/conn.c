@@ -281,24 +281,42 @@ bl_conn_readv(bl_conn *c, const struct iovec *parts, int count, size_t *n)
     return !err && *n == 0 && is_stream(c) ? bl_err_eof : err;
 }
 
-/* A pipe has no MSG_NOSIGNAL. */
-static ssize_t
-without_sigpipe(int number, const struct iovec *parts, int count)
+void
+bl__sigpipe_hold(struct bl__sigpipe *held)
 {
-    static const struct timespec now = {0, 0};
-    sigset_t pipe, old, pending;
-    ssize_t r;
+    sigset_t pipe, pending;
 
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &old);
-    r = writev(number, parts, count);
-    r = r < 0 ? -errno : r;
-    if (r == -EPIPE && !sigismember(&pending, SIGPIPE))
+    held->was_pending = sigismember(&pending, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &held->old);
+}
+
+void
+bl__sigpipe_let_go(const struct bl__sigpipe *held, ssize_t result)
+{
+    static const struct timespec now = {0, 0};
+    sigset_t pipe;
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    if (result == -EPIPE && !held->was_pending)
         while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
             ;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_sigmask(SIG_SETMASK, &held->old, NULL);
+}
+
+static ssize_t
+without_sigpipe(int number, const struct iovec *parts, int count)
+{
+    struct bl__sigpipe held;
+    ssize_t r;
+
+    bl__sigpipe_hold(&held);
+    r = writev(number, parts, count);
+    r = r < 0 ? -errno : r;
+    bl__sigpipe_let_go(&held, r);
     return r;
 }
 

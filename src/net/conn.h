@@ -8,6 +8,7 @@
 #include "net/fd.h"
 
 #include <belay/time.h>
+#include <signal.h>
 
 struct bl_conn {
     struct bl__fd fd;            /* first */
@@ -89,6 +90,15 @@ size_t bl__addr_text(const bl_addr *addr, char *buf, size_t size, bool prefix);
 
 /* Of a descriptor that does not block.  NULL when memory is short: it stays open. */
 bl_conn *bl__conn_make(int number, const char *network, bool is_socket);
+
+/* Around calls that know no MSG_NOSIGNAL: the signal of the calling thread only. */
+struct bl__sigpipe {
+    sigset_t old;
+    bool was_pending;
+};
+
+void bl__sigpipe_hold(struct bl__sigpipe *held);
+void bl__sigpipe_let_go(const struct bl__sigpipe *held, ssize_t result);
 
 /* --- sockets (dial.c) --------------------------------------------------------------- */
 

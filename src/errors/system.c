@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include "errors/errors.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -71,8 +70,8 @@ copy_uncapped(const char *text, char *buf, size_t size)
 {
     size_t n = copy_text(text, buf, size);
 
-    if (size > 1 && isupper((unsigned char)text[0]) && islower((unsigned char)text[1]))
-        buf[0] = (char)tolower((unsigned char)text[0]);
+    if (size > 1 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
+        buf[0] = (char)(text[0] - 'A' + 'a');
     return n;
 }
 

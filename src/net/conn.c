@@ -63,10 +63,10 @@ look_at_socket(int number, const char **network, bl_addr *remote)
     socklen_t n = sizeof type;
 
     if (getsockopt(number, SOL_SOCKET, SO_TYPE, &type, &n) != 0)
-        return -errno;
+        return (int)bl__last_error();
     n = sizeof family;
     if (getsockopt(number, SOL_SOCKET, SO_DOMAIN, &family, &n) != 0)
-        return -errno;
+        return (int)bl__last_error();
     *network = bl__network_name(family, type);
     remote->length = sizeof remote->name;
     if (getpeername(number, &remote->name.any, &remote->length) != 0)
@@ -86,7 +86,7 @@ bl_conn_adopt(int number, bl_conn **c)
     if (flags < 0 || (error && error != -ENOTSOCK) ||
         (!(flags & O_NONBLOCK) && fcntl(number, F_SETFL, flags | O_NONBLOCK) < 0))
         return bl__net_error("adopt", "file", NULL, NULL,
-                             bl__net_cause(flags < 0 ? -EBADF : error ? error : -errno,
+                             bl__net_cause(flags < 0 ? -EBADF : error ? error : bl__last_error(),
                                            "fcntl", NULL));
     *c = make_conn(number, network, error == 0, true);
     if (!*c)
@@ -103,7 +103,7 @@ bl_conn_pair(bl_conn *pair[2])
 
     pair[0] = pair[1] = NULL;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, numbers) != 0)
-        return bl__net_cause(-errno, "socketpair", NULL);
+        return bl__net_cause(bl__last_error(), "socketpair", NULL);
     pair[0] = bl__conn_make(numbers[0], "unix", true);
     pair[1] = bl__conn_make(numbers[1], "unix", true);
     if (pair[0] && pair[1])
@@ -194,7 +194,7 @@ try_read(int number, void *arg)
     const struct transfer *x = arg;
     ssize_t r = read(number, x->buf, x->size);
 
-    return r < 0 ? -errno : r;
+    return bl__result(r);
 }
 
 static bool
@@ -261,7 +261,7 @@ try_readv(int number, void *arg)
     const struct transfer *x = arg;
     ssize_t r = readv(number, x->parts, x->count < IOV_MAX ? x->count : IOV_MAX);
 
-    return r < 0 ? -errno : r;
+    return bl__result(r);
 }
 
 bl_error *
@@ -302,7 +302,7 @@ bl__sigpipe_let_go(const struct bl__sigpipe *held, ssize_t result)
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     if (result == -EPIPE && !held->was_pending)
-        while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
+        while (sigtimedwait(&pipe, NULL, &now) < 0 && bl__last_error() == -EINTR)
             ;
     pthread_sigmask(SIG_SETMASK, &held->old, NULL);
 }
@@ -315,7 +315,7 @@ without_sigpipe(int number, const struct iovec *parts, int count)
 
     bl__sigpipe_hold(&held);
     r = writev(number, parts, count);
-    r = r < 0 ? -errno : r;
+    r = bl__result(r);
     bl__sigpipe_let_go(&held, r);
     return r;
 }
@@ -330,7 +330,7 @@ try_write(int number, void *arg)
     if (!x->c->is_socket)
         return without_sigpipe(number, &(struct iovec){x->buf, size}, 1);
     r = send(number, x->buf, size, MSG_NOSIGNAL);
-    return r < 0 ? -errno : r;
+    return bl__result(r);
 }
 
 static ssize_t
@@ -397,7 +397,7 @@ try_writev(int number, void *arg)
     if (!x->c->is_socket)
         return without_sigpipe(number, x->parts, x->count);
     r = sendmsg(number, &m, MSG_NOSIGNAL);
-    return r < 0 ? -errno : r;
+    return bl__result(r);
 }
 
 /* What is left of the first of `count` parts goes alone when it was cut; the others as
@@ -481,7 +481,7 @@ set_option(bl_conn *c, int level, int name, const void *value, socklen_t size)
     if (!bl__fd_use(&c->fd))
         return fail(c, "set", "setsockopt", BL__CLOSED, NULL);
     if (setsockopt(bl__fd_number(&c->fd), level, name, value, size) != 0)
-        err = fail(c, "set", "setsockopt", -errno, NULL);
+        err = fail(c, "set", "setsockopt", bl__last_error(), NULL);
     bl__fd_unuse(&c->fd);
     return err;
 }

@@ -55,6 +55,17 @@ bl__limit_bound(const struct bl__limit *limit)
 
 /* --- errors (error.c) ------------------------------------------------------------ */
 
+/* -errno.  Not inlined: compilers keep the address of errno, which is the thread's, across
+ * calls, and behind one that parks it may be another thread. */
+ssize_t bl__last_error(void);
+
+/* What a system call returned, or -errno. */
+static inline ssize_t
+bl__result(ssize_t r)
+{
+    return BL__LIKELY(r >= 0) ? r : bl__last_error();
+}
+
 /* What a negative result means; call: the system call, for errnos. */
 bl_error *bl__net_cause(ssize_t result, const char *call, const bl_context *ctx);
 

@@ -34,7 +34,7 @@ bl__socket(int family, int type)
 {
     int number = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    return number < 0 ? -errno : number;
+    return (int)bl__result(number);
 }
 
 int
@@ -44,12 +44,12 @@ bl__tcp_keep_alive(int number, int64_t ns)
     int s = (int)((ns + BL_SECOND - 1) / BL_SECOND);
 
     if (setsockopt(number, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes) != 0)
-        return -errno;
+        return (int)bl__last_error();
     if (yes &&
         (setsockopt(number, IPPROTO_TCP, TCP_KEEPIDLE, &s, sizeof s) != 0 ||
          setsockopt(number, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof s) != 0 ||
          setsockopt(number, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) != 0))
-        return -errno;
+        return (int)bl__last_error();
     return 0;
 }
 
@@ -93,7 +93,7 @@ wait_connected(bl_conn *c, const struct bl__limit *limit)
         if (r < 0)
             return r;
         if (getsockopt(number, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
-            return -errno;
+            return (int)bl__last_error();
         if (error == EISCONN)
             return 0;
         if (error != 0 && error != EINPROGRESS && error != EALREADY && error != EINTR)
@@ -115,7 +115,7 @@ connect_to(bl_conn *c, const bl_addr *addr, const struct bl__limit *limit)
             return BL__CANCELED;
         if (limit->bound.until != BL_FOREVER && limit->bound.until <= bl_now())
             return BL__EXPIRED;
-        r = connect(bl__fd_number(&c->fd), &addr->name.any, addr->length) == 0 ? 0 : -errno;
+        r = connect(bl__fd_number(&c->fd), &addr->name.any, addr->length) == 0 ? 0 : bl__last_error();
         if (r == -EAGAIN && addr->name.any.sa_family == AF_UNIX) {
             if ((r = wait_a_little(limit)) < 0)
                 return r;

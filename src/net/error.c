@@ -12,6 +12,13 @@ bl_error_global(bl_err_eof, "EOF");
 bl_error_global(bl_err_unexpected_eof, "unexpected EOF");
 bl_error_global(bl_err_net_closed, "use of closed network connection");
 
+BL__NOINLINE __attribute__((no_sanitize_thread)) ssize_t
+bl__last_error(void)
+{
+    __asm__ volatile("" ::: "memory"); /* or it would be a function of nothing */
+    return -errno;
+}
+
 /* --- timeouts and cancelling -------------------------------------------------------- */
 
 static size_t

@@ -126,9 +126,9 @@ open_socket(const struct bl__network *net, const char *address,
                              bl__net_cause(*number, "socket", NULL));
     set_up(*number, addr, options);
     if (bind(*number, &addr->name.any, addr->length) != 0) {
-        error = -errno;
+        error = (int)bl__last_error();
     } else if (addr->type != SOCK_DGRAM && listen(*number, backlog_of(options)) != 0) {
-        error = -errno;
+        error = (int)bl__last_error();
         call = "listen";
     }
     if (!error)
@@ -208,7 +208,7 @@ bl_listener_adopt(int number, bl_listener **l)
     if (flags < 0 || getsockopt(number, SOL_SOCKET, SO_TYPE, &type, &n) != 0 ||
         getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &m) != 0 ||
         fcntl(number, F_SETFL, flags | O_NONBLOCK) < 0)
-        error = errno;
+        error = (int)-bl__last_error();
     else if (!listens)
         error = EINVAL;
     if (error)
@@ -237,13 +237,15 @@ static ssize_t
 try_accept(int number, void *arg)
 {
     bl_addr *remote = arg;
+    ssize_t error;
     int got;
 
     remote->length = sizeof remote->name;
     got = accept4(number, &remote->name.any, &remote->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (got >= 0)
         return got;
-    return is_of_connection(errno) ? -EINTR : -errno;
+    error = bl__last_error();
+    return is_of_connection((int)-error) ? -EINTR : error;
 }
 
 static bool

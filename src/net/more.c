@@ -27,7 +27,7 @@ try_send(int number, void *arg)
 {
     ssize_t r = sendmsg(number, arg, MSG_NOSIGNAL);
 
-    return r < 0 ? -errno : r;
+    return bl__result(r);
 }
 
 static ssize_t
@@ -35,7 +35,7 @@ try_receive(int number, void *arg)
 {
     ssize_t r = recvmsg(number, arg, MSG_CMSG_CLOEXEC);
 
-    return r < 0 ? -errno : r;
+    return bl__result(r);
 }
 
 /* Takes the turn, tries, makes an error with `to` as the other side. */
@@ -188,7 +188,7 @@ try_splice_in(int number, void *arg)
     ssize_t r = splice(number, NULL, x->other, NULL, x->size,
                        SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 
-    return r < 0 ? -errno : r;
+    return bl__result(r);
 }
 
 static ssize_t
@@ -200,7 +200,7 @@ try_splice_out(int number, void *arg)
 
     bl__sigpipe_hold(&held);
     r = splice(x->other, NULL, number, NULL, x->size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-    r = r < 0 ? -errno : r;
+    r = bl__result(r);
     bl__sigpipe_let_go(&held, r);
     return r;
 }
@@ -214,7 +214,7 @@ try_sendfile(int number, void *arg)
 
     bl__sigpipe_hold(&held);
     r = sendfile(number, x->other, x->offset, x->size < MOST_BYTES ? x->size : MOST_BYTES);
-    r = r < 0 ? -errno : r;
+    r = bl__result(r);
     bl__sigpipe_let_go(&held, r);
     return r;
 }
@@ -333,12 +333,13 @@ send_by_hand(bl_conn *c, int fd, off_t offset, size_t size, size_t *n)
 
     while (!err && size > 0) {
         size_t part = size < COPY_BYTES ? size : COPY_BYTES, sent = 0;
-        ssize_t got = offset < 0 ? read(fd, buf, part) : pread(fd, buf, part, offset);
+        ssize_t got = bl__result(offset < 0 ? read(fd, buf, part)
+                                            : pread(fd, buf, part, offset));
 
-        if (got < 0 && errno == EINTR)
+        if (got == -EINTR)
             continue;
         if (got <= 0) {
-            err = got < 0 ? bl_error_wrap(bl_error_from_errno(errno), "read") : NULL;
+            err = got < 0 ? bl__net_cause(got, "read", NULL) : NULL;
             break;
         }
         err = bl_conn_write(c, buf, (size_t)got, &sent);
@@ -380,7 +381,7 @@ shut_down(bl_conn *c, int how)
     ssize_t r = BL__CLOSED;
 
     if (bl__fd_use(&c->fd)) {
-        r = shutdown(bl__fd_number(&c->fd), how) == 0 ? 0 : -errno;
+        r = shutdown(bl__fd_number(&c->fd), how) == 0 ? 0 : bl__last_error();
         if (r < 0)
             err = bl__net_error("close", c->network, bl_conn_local(c), &c->remote,
                                 bl__net_cause(r, "shutdown", NULL));

@@ -77,6 +77,10 @@ TASKS = (
     *on_each("parallel/sum", 1.0, parallel_only=True),
     *on_each("parallel/pairs", 1.0, parallel_only=True),
     *on_each("parallel/mutex", 1.0, parallel_only=True),
+    *on_each("net/echo/1", 0.83),
+    *on_each("net/echo/64", 0.83),
+    *on_each("net/stream", None),
+    *on_each("net/accept", 0.83),
 )
 
 # What the fastest coroutine libraries for C reach on one thread, in nanoseconds, as

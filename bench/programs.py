@@ -84,7 +84,7 @@ def has_goroutines(source):
 
 
 def build_tasks(cc, build, to):
-    return belay_program(cc, build, to, "tasks", ("timing.c", "tasks.c", "parallel.c"))
+    return belay_program(cc, build, to, "tasks", ("timing.c", "tasks.c", "parallel.c", "net.c"))
 
 
 def build_go_tasks(to):

@@ -46,11 +46,13 @@ after/*     AfterFunc stopped before it fires, or fired, run and joined, 100 at 
 parallel/*  sieve: the first 1500 primes by a chain of filters; sum: 4 M ints in 1024
             chunks; pairs: four pairs of goroutines, there and back; mutex: four
             goroutines want one mutex
+net/*       the loopback, both ends here: echo/N: a word there and back, N connections;
+            stream: 64 KiB; accept: a connection made, accepted, closed
 
 cases.py    the cases and their targets     programs.py   building and running
 table.py    what is printed                 stats.py      medians, the test
 belay.c hand.c go/main.go                   the engine's cases, three times
-tasks.c parallel.c go/tasks                 the tasks', twice
+tasks.c parallel.c net.c go/tasks           the tasks', twice
 park.c go/park                              the programs that memory.py runs
 """
 

@@ -4,7 +4,7 @@
 /* bench/tasks.h - what the files of the benchmark of goroutines share.
  *
  * tasks.c holds the cases that cost a single processor something, parallel.c those
- * that several can share; timing.c holds main() and the clock.  go/tasks has the
+ * that several can share, net.c those on the loopback; timing.c holds main() and the clock.  go/tasks has the
  * same cases in Go, function for function. */
 #ifndef BELAY_TASKS_H
 #define BELAY_TASKS_H
@@ -22,6 +22,7 @@ struct task {
 
 extern const struct task tasks[];          /* tasks.c */
 extern const struct task parallel_tasks[]; /* parallel.c */
+extern const struct task net_tasks[];      /* net.c */
 
 typedef chan_of(int64_t) numbers;
 

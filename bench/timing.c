@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* bench/timing.c - runs the cases of tasks.c and parallel.c.
+/* bench/timing.c - runs the cases of tasks.c, parallel.c and net.c.
  *
  *     tasks case...        prints, for each:
  *     name <tab> nanoseconds <tab> result
@@ -89,7 +89,7 @@ measure(const struct task *task)
 static const struct task *
 find(const char *name)
 {
-    const struct task *lists[] = {tasks, parallel_tasks};
+    const struct task *lists[] = {tasks, parallel_tasks, net_tasks};
 
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         for (const struct task *task = lists[i]; task->name; task++)

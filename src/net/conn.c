@@ -46,6 +46,7 @@ make_conn(int number, const char *network, bool is_socket, bool can_wait)
     c->refs = 1;
     c->network = network;
     c->is_socket = is_socket;
+    c->is_tcp = strcmp(network, "tcp") == 0;
     return c;
 }
 
@@ -184,6 +185,8 @@ once(struct transfer *x, size_t *done)
 
     if (r < 0)
         return r;
+    if (r > 0 && (size_t)r < x->size && x->c->is_tcp)
+        bl__fd_is_drained(&x->c->fd);
     *done = (size_t)r;
     return 0;
 }

@@ -14,6 +14,7 @@ struct bl_conn {
     struct bl__fd fd;            /* first */
     _Atomic uint32_t refs;       /* owners */
     bool is_socket;              /* constant, as what follows up to the lock */
+    bool is_tcp;
     const char *network;
     bl_addr remote;
     struct bl__lock lock;        /* protects local until has_local */

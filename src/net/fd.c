@@ -37,6 +37,8 @@ static const struct {
     [BL__WRITES] = {WRITING, WRITER, WRITERS},
 };
 
+enum { IN_VAIN = 3, TRY_EVERY = 32 };
+
 /* w->index of who has not been woken by an event. */
 enum { BY_CLOSE = 1, BY_TIME };
 
@@ -386,20 +388,45 @@ bl__fd_wait(struct bl__fd *fd, enum bl__direction d, const struct bl__bound *b)
     return error;
 }
 
+/* Whether to wait before the first try.  What comes behind a read that took all is an
+ * event, and it is still to come; but not the end, if that was there already. */
+static bool
+is_in_vain(struct bl__fd *fd, struct bl__fd_side *side)
+{
+    return side->in_vain >= IN_VAIN && ++side->spared % TRY_EVERY != 0 &&
+           !atomic_load_explicit(&fd->poll->sides[BL__READS].ready, memory_order_relaxed) &&
+           !atomic_load_explicit(&fd->poll->has_end, memory_order_relaxed) &&
+           atomic_load_explicit(&fd->poll->added, memory_order_relaxed);
+}
+
 ssize_t
 bl__fd_try(struct bl__fd *fd, enum bl__direction d, const struct bl__bound *b,
            ssize_t (*attempt)(int number, void *arg), void *arg)
 {
+    struct bl__fd_side *side = &fd->sides[d];
+    bool learns = side->drained;
+    int error;
+
     if (has_expired(fd, d, bl__self()))
         return BL__EXPIRED;
+    side->drained = false;
+    if (learns && is_in_vain(fd, side)) {
+        learns = false;
+        if ((error = bl__fd_wait(fd, d, b)))
+            return error;
+    }
     for (;;) {
         ssize_t r;
-        int error;
 
         bl__poll_reset(fd->poll, d);
         r = attempt(bl__fd_number(fd), arg);
         if (r == -EINTR)
             continue;
+        if (learns)
+            side->in_vain = r != -EAGAIN            ? 0
+                            : side->in_vain < IN_VAIN ? side->in_vain + 1
+                                                      : IN_VAIN;
+        learns = false;
         if (r != -EAGAIN || !fd->can_wait)
             return r;
         error = bl__fd_wait(fd, d, b);

@@ -45,6 +45,9 @@ struct bl__fd {
         _Atomic int64_t deadline; /* BL_FOREVER: none */
         struct bl__timer timer;  /* in a heap or not: protected by poll->lock, ... */
         int64_t timer_at;        /* ... as is when; BL_FOREVER: it is not */
+        bool drained;            /* the last read took all there was; its user's, as: */
+        uint8_t in_vain;         /* tries in a row, behind such a read, that had to wait */
+        uint8_t spared;          /* such tries that were not made */
     } sides[2];
 };
 
@@ -88,6 +91,14 @@ bl__fd_share(struct bl__fd *fd)
 
 /* With the turn: waits until a read, or write, would not have to. */
 int bl__fd_poll(struct bl__fd *fd, enum bl__direction d);
+
+/* With the turn, behind a read of TCP that has returned less than was asked for: there
+ * was no more.  If the next one has always had to wait then, it is not tried. */
+static inline void
+bl__fd_is_drained(struct bl__fd *fd)
+{
+    fd->sides[BL__READS].drained = true;
+}
 
 /* Waits for an event.  0, or one of the above, or a negative errno. */
 int bl__fd_wait(struct bl__fd *fd, enum bl__direction d, const struct bl__bound *b);

@@ -70,7 +70,7 @@ func (t *task) measure() {
 }
 
 func find(name string) *task {
-	for _, list := range [][]task{tasks, parallelTasks} {
+	for _, list := range [][]task{tasks, parallelTasks, netTasks} {
 		for i := range list {
 			if list[i].name == name {
 				return &list[i]

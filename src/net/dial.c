@@ -80,52 +80,31 @@ wait_a_little(const struct bl__limit *limit)
     return limit->bound.until <= bl_now() ? BL__EXPIRED : 0;
 }
 
-/* An event may come for nothing: it is connected when it has a peer. */
-static ssize_t
-wait_connected(bl_conn *c, const struct bl__limit *limit)
-{
-    for (;;) {
-        int number = bl__fd_number(&c->fd), error = 0;
-        int r = bl__fd_wait(&c->fd, BL__WRITES, bl__limit_bound(limit));
-        socklen_t n = sizeof error;
-        bl_addr peer;
-
-        if (r < 0)
-            return r;
-        if (getsockopt(number, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
-            return (int)bl__last_error();
-        if (error == EISCONN)
-            return 0;
-        if (error != 0 && error != EINPROGRESS && error != EALREADY && error != EINTR)
-            return -error;
-        n = sizeof peer.name;
-        if (error == 0 && getpeername(number, &peer.name.any, &n) == 0)
-            return 0;
-    }
-}
-
-/* A Unix socket whose listener's queue is full says EAGAIN, and no event follows. */
+/* Until it is connected connect() says EALREADY; an event may have come for nothing.  On
+ * one machine it mostly is by the time that the first call returns, so there is a second
+ * one before any waiting.  A Unix socket whose listener's queue is full says EAGAIN, and
+ * no event follows. */
 static ssize_t
 connect_to(bl_conn *c, const bl_addr *addr, const struct bl__limit *limit)
 {
     ssize_t r;
 
+    if (limit->bound.until != BL_FOREVER && limit->bound.until <= bl_now())
+        return BL__EXPIRED;
     for (;;) {
         if (limit->ctx && bl_context_err(limit->ctx))
             return BL__CANCELED;
-        if (limit->bound.until != BL_FOREVER && limit->bound.until <= bl_now())
-            return BL__EXPIRED;
-        r = connect(bl__fd_number(&c->fd), &addr->name.any, addr->length) == 0 ? 0 : bl__last_error();
-        if (r == -EAGAIN && addr->name.any.sa_family == AF_UNIX) {
-            if ((r = wait_a_little(limit)) < 0)
-                return r;
-            continue;
-        }
-        if (r == -EISCONN)
+        r = bl__result(connect(bl__fd_number(&c->fd), &addr->name.any, addr->length));
+        if (r == 0 || r == -EISCONN)
             return 0;
-        if (r != -EINPROGRESS && r != -EALREADY && r != -EINTR)
+        if (r == -EINPROGRESS)
+            continue;
+        if (r == -EAGAIN && addr->name.any.sa_family == AF_UNIX)
+            r = wait_a_little(limit);
+        else if (r == -EALREADY || r == -EINTR)
+            r = bl__fd_wait(&c->fd, BL__WRITES, bl__limit_bound(limit));
+        if (r < 0)
             return r;
-        return wait_connected(c, limit);
     }
 }
 

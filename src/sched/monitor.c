@@ -171,10 +171,13 @@ poll_for_the_rest(int64_t now)
     }
     if (now - seen_at < POLL_MAX_NS)
         return;
+    seen_at = now;
     ready = bl__poll_look(0);
-    if (ready)
-        bl__ready_all(ready);
-    bl__start_poller();
+    if (!ready)
+        return;
+    bl__ready_all(ready);
+    if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) > 0)
+        bl__start_poller(); /* who has time will know at once next time */
 }
 
 static void

@@ -34,6 +34,8 @@ enum {
     STEP_NS = 1000,         /* deterministic mode: its clock goes on with each switch */
     LINGER_LOOKS = 20,
     LINGER_PAUSES = 24,     /* about a microsecond */
+    LOOKS_ALONE = 16,       /* so many times only one thread has looked for I/O: the
+                               others compute */
     LINGER_POLLS = 4,       /* every so many looks one at the poller */
     IO_GRACE_NS = 10000000, /* deterministic mode: for I/O before its clock jumps */
     G0_STACK = 256 * 1024,
@@ -287,6 +289,28 @@ rise(struct bl__m *m, int64_t now)
     return risen;
 }
 
+/* Counts how often in a row nobody but m has looked at the poller. */
+static void
+note_look(struct bl__m *m)
+{
+    uint32_t alone = atomic_load_explicit(&bl__sched.looks_alone, memory_order_relaxed);
+
+    if (atomic_load_explicit(&bl__sched.looked, memory_order_relaxed) != m) {
+        atomic_store_explicit(&bl__sched.looked, m, memory_order_relaxed);
+        atomic_store_explicit(&bl__sched.looks_alone, 0, memory_order_relaxed);
+    } else if (alone < LOOKS_ALONE) {
+        atomic_store_explicit(&bl__sched.looks_alone, alone + 1, memory_order_relaxed);
+    }
+}
+
+static bool
+looks_alone(const struct bl__m *m)
+{
+    return atomic_load_explicit(&bl__sched.looked, memory_order_relaxed) == m &&
+           atomic_load_explicit(&bl__sched.looks_alone, memory_order_relaxed) >=
+               LOOKS_ALONE;
+}
+
 /* Whether m, which goes to sleep, is to do so in the poller: the last one, or if those
  * that are awake don't look.  Lock held. */
 static bool
@@ -297,7 +321,7 @@ is_to_poll(const struct bl__m *m)
     if (BL__LIKELY(!bl__poll_is_wanted() && !needed))
         return false;
     return m->is_idle && !atomic_load_explicit(&bl__sched.poller, memory_order_relaxed) &&
-           (needed ||
+           (needed || looks_alone(m) ||
             atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) ==
                 atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed));
 }
@@ -317,6 +341,7 @@ sleep_in_poller(struct bl__m *m, int64_t until)
     struct bl__g *ready = NULL;
     bool risen = false;
 
+    note_look(m);
     atomic_store(&m->polls, 1); /* pairs with wake() */
     if (atomic_load(&m->wake) == 0)
         ready = bl__poll_look(until);
@@ -815,10 +840,11 @@ retire(struct bl__m *m)
 
 /* Wakes whom the poller has something for; returns whether there was anybody. */
 static bool
-poll(int64_t until)
+poll(struct bl__m *m, int64_t until)
 {
     struct bl__g *ready = bl__poll_look(until);
 
+    note_look(m);
     if (atomic_load_explicit(&bl__sched.needs_poller, memory_order_relaxed))
         atomic_store_explicit(&bl__sched.needs_poller, false, memory_order_relaxed);
     if (ready)
@@ -829,13 +855,14 @@ poll(int64_t until)
 /* Deterministic mode: nothing can run, so the clock goes on.  What waits for I/O gets
  * some real time first. */
 static bool
-advance_clock(struct bl__p *p)
+advance_clock(struct bl__m *m)
 {
+    struct bl__p *p = m->p;
     int64_t next = atomic_load_explicit(&p->timers.next, memory_order_relaxed);
 
     if (next == INT64_MAX)
         return false;
-    if (bl__poll_is_wanted() && poll(bl__os_now() + IO_GRACE_NS))
+    if (bl__poll_is_wanted() && poll(m, bl__os_now() + IO_GRACE_NS))
         return true;
     if (next > atomic_load_explicit(&bl__sched.fake_now, memory_order_relaxed))
         atomic_store_explicit(&bl__sched.fake_now, next, memory_order_relaxed);
@@ -911,7 +938,7 @@ look_around(struct bl__m *m)
         bl__timers_run(&p->timers, bl__now(NULL));
     if (tick % FAIRNESS == 0) {
         if (bl__poll_is_wanted())
-            poll(0);
+            poll(m, 0);
         if ((g = get_global(p, 1)))
             return g;
     }
@@ -919,7 +946,7 @@ look_around(struct bl__m *m)
         return g;
     if ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2)))
         return g;
-    if (bl__poll_is_wanted() && poll(0) &&
+    if (bl__poll_is_wanted() && poll(m, 0) &&
         ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2))))
         return g;
     return steal_rounds(m);
@@ -930,7 +957,7 @@ look_around(struct bl__m *m)
  * not all the time: it then finds several to steal.  Returns whether there is
  * something. */
 static bool
-linger(const struct bl__m *m)
+linger(struct bl__m *m)
 {
     int n = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed);
 
@@ -940,7 +967,7 @@ linger(const struct bl__m *m)
         for (int j = 0; j < LINGER_PAUSES; j++)
             bl__cpu_relax();
         if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0 ||
-            (i % LINGER_POLLS == 0 && bl__poll_is_wanted() && poll(0)))
+            (i % LINGER_POLLS == 0 && bl__poll_is_wanted() && poll(m, 0)))
             return true;
         for (int k = 0; k < n; k++) {
             const struct bl__p *p = bl__sched.ps[k];
@@ -977,7 +1004,7 @@ find_work(struct bl__m *m)
             stop_spinning(m);
             return g;
         }
-        if ((bl__sched.seed && advance_clock(m->p)) || linger(m))
+        if ((bl__sched.seed && advance_clock(m)) || linger(m))
             continue;
         go_idle(m);
     }

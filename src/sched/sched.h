@@ -176,6 +176,9 @@ struct bl__sched {
     _Atomic int nprocs;          /* Ps in use */
     _Atomic int waiting_io;      /* goroutines the poller will wake, and threads */
     _Atomic uint32_t polled;     /* looks at the poller so far */
+    _Atomic(struct bl__m *) looked; /* the last one that has done so; and how often in
+                                    a row: */
+    _Atomic uint32_t looks_alone;
     _Atomic bool needs_poller;   /* an M that goes to sleep is to do so in the poller though
                                     others are awake: they don't look */
     _Atomic int parked_threads;  /* plain threads asleep in Belay */

@@ -16,6 +16,8 @@
 #include <belay/defer.h>
 #include <belay/errors.h>
 #include <belay/go.h>
+#include <belay/io.h>
+#include <belay/net.h>
 #include <belay/panic.h>
 #include <belay/sync.h>
 #include <belay/test.h>

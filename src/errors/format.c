@@ -554,7 +554,8 @@ make(struct out *o, const struct format *f, bl_error *last, uintptr_t pc)
     return BL__LIKELY(m != NULL) ? &m->base : bl__message_instead(causes, n);
 }
 
-static bl_error *
+/* (ThreadSanitizer takes errno for a goroutine's, which may move.) */
+__attribute__((no_sanitize_thread)) static bl_error *
 make_formatted(bl_error *cause, const char *format, va_list *args, uintptr_t pc)
 {
     struct format f;

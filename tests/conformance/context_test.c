@@ -802,9 +802,13 @@ X27_texts_are_chains(void)
     context_end(d);
     context_end(e);
     a = context_with_timeout(context_todo(), -BL_SECOND);
-    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684800.5s [0s])");
+    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684799.5s [-1s])");
     bl_sleep(1);
-    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684800.5s [-0.000000001s])");
+    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684799.5s [-1.000000001s])");
+    context_end(a);
+    a = context_with_deadline(BACKGROUND, INT64_MIN);
+    CHECK_STR(text_of(a), "context.Background.WithDeadline(-9223372036.854775808s "
+                          "[-9223372036.854775808s])");
     context_end(a);
 }
 

@@ -671,7 +671,7 @@ panics_alone(void)
 
     context_cancel(ctx);
     error_release(bl_cleanup_in(ctx, BL_CUT_OFF, panic_in_it, &ns));
-    bl_sleep(BL_SECOND);
+    bl_sleep(BL_MINUTE); /* longer than it takes */
 }
 
 static void

@@ -43,7 +43,7 @@ done
 
 # AddressSanitizer looks for leaks itself; else Valgrind, if it is here
 if [ -z "${SANITIZE-}" ] && command -v valgrind >/dev/null; then
-    valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect \
+    valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
         --error-exitcode=9 "$program" >"$tmp/out" 2>&1
     [ $? != 9 ] || { cat "$tmp/out" && exit 1; }
 fi

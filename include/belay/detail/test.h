@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* belay/detail/test.h - what the macros of test.h call, in libbelay-test.
+ *
+ * Nothing here is for programs to name. */
+#ifndef BELAY_DETAIL_TEST_H
+#define BELAY_DETAIL_TEST_H
+
+#include <belay/panic.h>
+
+#pragma GCC system_header
+
+BL_BEGIN_DECLS
+
+enum bl__test_says {
+    BL__TEST_LOG,
+    BL__TEST_ERROR,
+};
+
+BL_API void bl__test_add(struct bl__test_case *c);
+BL_API BL_PRINTF(5, 6) void bl__test_say(bl_test *t, enum bl__test_says what,
+                                         const char *file, int line,
+                                         const char *format, ...);
+BL_API BL_NORETURN void bl__test_stop(bl_test *t, bool skipped);
+BL_API void bl__test_each(bl_test *t, void *rows, size_t count, size_t size,
+                          void (*f)(bl_test *t, void *row));
+BL_API bool bl__test_holds(bl_test *t, const char *file, int line, bool holds,
+                           const char *condition);
+BL_API bool bl__test_same(bl_test *t, const char *file, int line, const char *what,
+                          bl_value got, bl_value want);
+BL_API bool bl__test_panics(bl_test *t, const char *file, int line, const char *what,
+                            void (*f)(void *arg), void *arg, const char *text);
+BL_API bool bl__test_dies(bl_test *t, const char *file, int line, const char *what,
+                          void (*f)(void *arg), void *arg, const char *text);
+
+static inline bl_value
+bl__test_pointer(const volatile void *p)
+{
+    return bl_pointer((const void *)p, NULL);
+}
+
+BL_END_DECLS
+
+#define BL__TEST_SAY(t, what, ...)                                             \
+    bl__test_say((t), (what), __FILE__, __LINE__, __VA_ARGS__)
+
+#ifndef __cplusplus
+#define BL__TEST_VALUE(x)                                                      \
+    _Generic((x),                                                              \
+        _Bool: bl_bool,                                                        \
+        char: bl_int,                                                          \
+        signed char: bl_int,                                                   \
+        short: bl_int,                                                         \
+        int: bl_int,                                                           \
+        long: bl_int,                                                          \
+        long long: bl_int,                                                     \
+        unsigned char: bl_uint,                                                \
+        unsigned short: bl_uint,                                               \
+        unsigned: bl_uint,                                                     \
+        unsigned long: bl_uint,                                                \
+        unsigned long long: bl_uint,                                           \
+        float: bl_float,                                                       \
+        double: bl_float,                                                      \
+        char *: bl_string,                                                     \
+        const char *: bl_string,                                               \
+        default: bl__test_pointer)(x)
+#endif
+
+#endif

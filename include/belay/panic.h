@@ -32,8 +32,9 @@ BL_BEGIN_DECLS
 /* --- what a panic carries ------------------------------------------------ */
 
 /* An error value: the first member of a type of your own, which says through
- * its kind how it prints.  Belay only keeps the pointer; the error belongs to
- * whoever made it and has to outlive the panic. */
+ * its kind how it prints, what it wraps and what it counts as; belay/errors.h has
+ * those that come with Belay, and the rules.  Name the members that you set, and
+ * leave the others out: .name and .text are enough. */
 typedef struct bl_error bl_error;
 
 typedef struct bl_error_kind {
@@ -41,6 +42,22 @@ typedef struct bl_error_kind {
     /* Writes the error's text into buf (size bytes, always terminated), as
      * snprintf does, and returns the length the whole text has. */
     size_t (*text)(const bl_error *err, char *buf, size_t size);
+    /* 0: whoever makes such an error looks after its memory.  Else errors of the
+     * kind are counted, so many bytes each, and bl_error_make() makes them. */
+    size_t size;
+    /* What err wraps: one error, which may be NULL, or an array of `count`, some of
+     * which may be NULL.  A kind has one of the two, or neither.  A counted error
+     * owns what it wraps: that is released with it. */
+    const bl_error *(*unwrap)(const bl_error *err);
+    const bl_error *const *(*causes)(const bl_error *err, size_t *count);
+    /* Whether err counts as target, for bl_error_is(); nothing is to be unwrapped. */
+    bool (*is)(const bl_error *err, const bl_error *target);
+    /* err as an error of another kind, for bl_error_as(): a pointer that is good as
+     * long as err is, or NULL. */
+    const void *(*as)(const bl_error *err, const struct bl_error_kind *kind);
+    /* Frees what else a counted error holds, before its memory goes.  It must not
+     * panic. */
+    void (*clear)(bl_error *err);
 } bl_error_kind;
 
 struct bl_error {
@@ -88,7 +105,9 @@ typedef struct bl_panic_info {
     bl_panic_kind kind;
     const char *text;      /* the message; for errors and values the type's name;
                               never NULL */
-    const bl_error *error; /* BL_PANIC_ERROR: what was panicked with */
+    const bl_error *error; /* BL_PANIC_ERROR: what was panicked with; a counted one
+                              until that function has returned: bl_error_retain()
+                              or bl_panic_copy() keeps it */
     bl_value value;        /* BL_PANIC_VALUE: what was panicked with */
     int signal;            /* BL_PANIC_FAULT: SIGSEGV, ...; else 0 */
     int signal_code;       /* BL_PANIC_FAULT: si_code, SEGV_MAPERR, ... */
@@ -108,7 +127,9 @@ BL_API BL_NORETURN BL_COLD BL_PRINTF(1, 2) void bl_panic(const char *format, ...
 
 /* Panics with an error value; recover finds the same pointer in ->error.  NULL
  * is Go's `panic(nil)`.
- * Call from: as bl_panic().  Owner: the caller keeps err.  Returns: never. */
+ * Call from: as bl_panic().  Owner: the panic takes over the caller's reference to
+ * a counted error (belay/errors.h); any other has to outlive the panic, and stays
+ * the caller's.  Returns: never. */
 BL_API BL_NORETURN BL_COLD void bl_panic_error(const bl_error *err);
 
 /* Panics with a pointer of any type; recover finds the same pointer in

@@ -70,6 +70,7 @@ struct bl__act {
     bool repanicked;         /* a newer panic carries the same value */
     bool is_fault;
     bool has_text;           /* info.text is the whole text of an error */
+    bool owns_error;         /* info.error is counted: released with the activation */
     uintptr_t base;          /* what it started lies below this address */
     uintptr_t cfa;           /* frame whose deferred code is running */
     struct bl__act *beside;  /* next older one that the walk will come to */
@@ -165,7 +166,8 @@ struct bl__g {
     _Alignas(16) char inline_calls[BL__CALLS_INLINE];
 } __attribute__((aligned(64)));
 
-/* What the scheduler, a later layer, adds to the engine; each may be NULL. */
+/* What later layers, the scheduler and errors, add to the engine; each may be
+ * NULL. */
 struct bl__hooks {
     /* All frames of goroutine g have been left by bl_goexit(); no return. */
     void (*goexit)(struct bl__g *g);
@@ -177,6 +179,9 @@ struct bl__hooks {
     void (*put_others)(struct bl__text *t, const struct bl__g *g);
     /* What stands in brackets in the header of g's stack. */
     void (*put_state)(struct bl__text *t, const struct bl__g *g);
+    /* One reference to a counted error more, or less. */
+    void (*retain_error)(const bl_error *err);
+    void (*release_error)(const bl_error *err);
 };
 
 extern struct bl__hooks bl__hooks;
@@ -285,6 +290,9 @@ const bl_panic_info *bl__recover_from_block(struct bl__g *g, uintptr_t cfa);
 bool bl__anything_pending(struct bl__g *g, const struct bl__ctx *ctx);
 
 /* --- values (value.c) ---------------------------------------------------- */
+
+/* Gives back the reference to a counted error that a has. */
+void bl__act_release_error(struct bl__act *a);
 
 /* Makes info a run-time error of that text (a literal). */
 void bl__info_runtime(bl_panic_info *info, const char *text);

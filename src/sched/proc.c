@@ -150,6 +150,8 @@ bl__switch_away(struct bl__g *g, void (*release)(void *), void *arg)
         next = &m->g0;
         if (BL__UNLIKELY(!m->has_started))
             start_g0(m);
+        if (BL__UNLIKELY(bl__options.locks))
+            bl__held_check(g);
     }
     switch_to(m, g, next, false);
     restore_errno(g);
@@ -949,6 +951,8 @@ bl__enter_slow(struct bl__g *g)
         return;
     }
     save_errno(g);
+    if (BL__UNLIKELY(bl__options.locks))
+        bl__held_check(g);
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
     m->release = release_to_global;
     m->release_arg = g;
@@ -1128,6 +1132,7 @@ start(void)
     bl__sched.began = bl__os_now();
     bl__sched.seed = (uint64_t)bl__options.schedseed;
     bl__sched.special = bl__sched.seed || bl__options.torture;
+    bl__held_init();
     bl__sched.random = (bl__sched.seed * 0x9e3779b97f4a7c15) | 1;
     bl__sched.has_barrier = bl__os_barrier_init();
     bl__sched.fake_now = 1000000000;

@@ -379,6 +379,12 @@ void bl__timers_move(struct bl__timers *from, struct bl__timers *to);
 void bl__monitor(void *unused);
 void bl__monitor_notify(void);
 
+/* --- pthread mutexes (held.c) --------------------------------------------- */
+
+void bl__held_init(void);
+/* Reports g, the caller's, if its thread has some locked: it is about to park. */
+void bl__held_check(const struct bl__g *g);
+
 /* --- reports (dump.c) ---------------------------------------------------- */
 
 void bl__dump_init(void);

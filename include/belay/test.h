@@ -18,6 +18,10 @@
  * goes on; bl_test_fatal() and bl_require() end it.  ./path_test --help lists the
  * options: -run, -v, -tap, -junit FILE, ....
  *
+ * libbelay-test stands before the C library's malloc, open, read, pthread_mutex_lock
+ * and their like: so it can let the n-th one fail, and see what was never released,
+ * released twice or in the wrong order.  Link it to tests only.
+ *
  * bl_bubble() and bl_bubble_wait() are part of libbelay and work without the rest.
  * In a bubble time stands still while anything runs.  When every goroutine of the
  * bubble is durably blocked, it jumps to the next timer.  Durably blocked is who
@@ -30,7 +34,36 @@
 #include <belay/config.h>
 #include <belay/panic.h>
 
+/* The kit's own sources define what programs only hope to find. */
+#ifdef BL__TESTKIT
+#define BL__TEST_WEAK
+#else
+#define BL__TEST_WEAK __attribute__((weak))
+#endif
+
 BL_BEGIN_DECLS
+
+/* A test, or a part of one, while it runs: Go's testing.T.  Everything that takes one
+ * may be called by any goroutine and thread that the test has started, until it ends;
+ * what ends the test, by the test's own goroutine only. */
+typedef struct bl_test bl_test;
+
+/* Which calls bl_fail_nth() lets fail, and with which errno. */
+typedef enum bl_fail {
+    BL_FAIL_MALLOC = 1,  /* malloc, calloc, realloc, ...: ENOMEM */
+    BL_FAIL_OPEN = 2,    /* open, fopen, opendir, dup, pipe, ...: EMFILE */
+    BL_FAIL_READ = 4,    /* read, pread, recv, ...: EIO */
+    BL_FAIL_WRITE = 8,   /* write, pwrite, send, ...: ENOSPC */
+    BL_FAIL_SOCKET = 16, /* socket, accept, connect, ...: ENOBUFS */
+    BL_FAIL_THREAD = 32, /* pthread_create: EAGAIN */
+    BL_FAIL_ANY = 63,
+} bl_fail;
+
+/* What bl_assert_defers_run_with() does beyond, or without. */
+typedef enum bl_run_flags {
+    BL_CALLS_PANIC = 1, /* each call that may panic does, once: not only bl_step() */
+    BL_ANY_ORDER = 2,   /* releases need not come in the reverse order */
+} bl_run_flags;
 
 /* --- bubbles ------------------------------------------------------------------ */
 
@@ -46,11 +79,6 @@ BL_API void bl_bubble(void (*f)(void *arg), void *arg);
 BL_API void bl_bubble_wait(void);
 
 /* --- tests -------------------------------------------------------------------- */
-
-/* A test, or a part of one, while it runs: Go's testing.T.  Everything that takes one
- * may be called by any goroutine and thread that the test has started, until it ends;
- * what ends the test, by the test's own goroutine only. */
-typedef struct bl_test bl_test;
 
 typedef struct bl__test_case {
     const char *name, *file;
@@ -160,6 +188,57 @@ BL_API uint64_t bl_test_random(bl_test *t);
  * have printed text.  Is whether that was so. */
 #define bl_assert_dies(t, f, arg, text)                                        \
     bl__test_dies((t), __FILE__, __LINE__, #f, (f), (arg), (text))
+
+/* bl_assert_no_leaks(t, f, arg): calls f(arg), and notes what is left behind it: memory,
+ * descriptors, streams, mutexes, goroutines, contexts and what bl_acquired() told of.
+ * What a second call does not leave again was kept for good reason, once.  Is whether
+ * nothing was left. */
+#define bl_assert_no_leaks(t, f, arg)                                          \
+    bl__test_leaks((t), __FILE__, __LINE__, #f, (f), (arg))
+
+/* bl_assert_defers_run(t, f, arg): calls f(arg) again and again, each time with one thing
+ * going wrong: each call into the C library that can fail fails in its turn, each
+ * bl_step() panics, and ends the goroutine.  Each time all that was acquired has to be
+ * released, once, the last first.  bl_assert_defers_run_with(t, f, arg, flags): the same
+ * with some bl_run_flags.  Both are whether that was so.
+ *
+ * What it goes by is what was acquired and released, not the defers: a defer { } block
+ * leaves no trace that could be counted.  A defer that releases nothing is seen if it
+ * tells by bl_acquired() and bl_released().  Memory may be freed in any order.
+ *
+ * f has to do the same in every call, and to release itself what it acquires.
+ * Call from: the test's goroutine.  Blocks: until all calls have ended. */
+#define bl_assert_defers_run(t, f, arg) bl_assert_defers_run_with(t, f, arg, 0)
+#define bl_assert_defers_run_with(t, f, arg, flags)                            \
+    bl__test_defers((t), __FILE__, __LINE__, #f, (f), (arg), (unsigned)(flags))
+
+/* --- what goes wrong ------------------------------------------------------------ */
+
+/* Lets the n-th such call from now on fail, once, whoever makes it: with the errno that
+ * bl_fail says, or another one.  `what` may be a sum.  An earlier order is forgotten.
+ * Call from: a test.  Blocks: no. */
+BL_API void bl_fail_nth(bl_fail what, long n);
+BL_API void bl_fail_nth_with(bl_fail what, long n, int error);
+
+/* Forgets the order of bl_fail_nth(); returns whether it was carried out.
+ * Call from: a test.  Blocks: no. */
+BL_API bool bl_fail_stop(void);
+
+/* A place where bl_assert_defers_run() makes things go wrong; else it does nothing.
+ * BL_STEP(name): the same in a program that is linked without libbelay-test as well.
+ * Call from: where a panic may come from.  Blocks: no. */
+BL_API void bl_step(const char *name) BL__TEST_WEAK;
+#define BL_STEP(name) (bl_step ? bl_step(name) : (void)0)
+
+/* Tell bl_assert_defers_run() and bl_assert_no_leaks() of something of your own that has
+ * to be released: what it is, a literal, and which one.  BL_ACQUIRED(what, id),
+ * BL_RELEASED(what, id): the same in a program that is linked without libbelay-test as
+ * well.
+ * Call from: anywhere.  Blocks: no. */
+BL_API void bl_acquired(const char *what, const void *id) BL__TEST_WEAK;
+BL_API void bl_released(const char *what, const void *id) BL__TEST_WEAK;
+#define BL_ACQUIRED(what, id) (bl_acquired ? bl_acquired(what, id) : (void)0)
+#define BL_RELEASED(what, id) (bl_released ? bl_released(what, id) : (void)0)
 
 BL_END_DECLS
 

@@ -34,6 +34,20 @@ BL_API bool bl__test_panics(bl_test *t, const char *file, int line, const char *
 BL_API bool bl__test_dies(bl_test *t, const char *file, int line, const char *what,
                           void (*f)(void *arg), void *arg, const char *text);
 
+BL_API bool bl__test_leaks(bl_test *t, const char *file, int line, const char *what,
+                           void (*f)(void *arg), void *arg);
+BL_API bool bl__test_defers(bl_test *t, const char *file, int line, const char *what,
+                            void (*f)(void *arg), void *arg, unsigned flags);
+
+/* --- in libbelay itself, for libbelay-test ---------------------------------------- */
+
+/* The seed of the deterministic mode, and a hash of which goroutine ran when.  Returns
+ * false if it is off. */
+BL_API bool bl__sched_trace(uint64_t *seed, uint64_t *hash);
+
+/* Writes " function (file:line)" for a return address, as snprintf does. */
+BL_API size_t bl__place(uintptr_t pc, char *buf, size_t size);
+
 static inline bl_value
 bl__test_pointer(const volatile void *p)
 {

@@ -161,7 +161,10 @@ print_tap_point(const struct bl__kit_result *r, size_t number, const char *margi
 
     printf("%s%s %zu - ", margin, r->status == BL__TEST_FAILED ? "not ok" : "ok", number);
     print_tap_name(r->name);
-    printf("%s\n", r->status == BL__TEST_SKIPPED ? " # SKIP" : "");
+    if (r->status == BL__TEST_SKIPPED)
+        printf(" # SKIP %.*s", r->log.length ? (int)strcspn(r->log.bytes, "\n") : 0,
+               r->log.length ? r->log.bytes : "");
+    printf("\n");
     snprintf(deeper, sizeof deeper, "%s# ", margin);
     if (r->status == BL__TEST_FAILED) {
         printf("%s  ---\n%s  duration_ms: %.3f\n", margin, margin, (double)r->ns / 1e6);
@@ -176,7 +179,7 @@ print_tap_point(const struct bl__kit_result *r, size_t number, const char *margi
             each_line(&r->output, print_line, deeper);
         }
         printf("%s  ...\n", margin);
-    } else if (bl__kit_options.verbose || r->status == BL__TEST_SKIPPED) {
+    } else if (bl__kit_options.verbose) {
         each_line(&r->log, print_line, deeper);
     }
 }

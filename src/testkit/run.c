@@ -273,23 +273,24 @@ attend(struct child *children, size_t n)
 {
     struct pollfd fds[2 * n];
     nfds_t used = 0;
-    int status;
+    int status, wait = TICK_MS;
 
     for (size_t i = 0; i < n; i++) {
         if (!children[i].result)
             continue;
+        if (children[i].event_fd < 0)
+            wait = 1; /* about to end */
         fds[used++] = (struct pollfd){.fd = children[i].event_fd, .events = POLLIN};
         fds[used++] = (struct pollfd){.fd = children[i].output_fd, .events = POLLIN};
     }
-    poll(fds, used, TICK_MS);
+    poll(fds, used, wait);
     for (size_t i = 0; i < n; i++) {
         struct child *c = &children[i];
 
         if (!c->result)
             continue;
         listen_to(c);
-        /* at the end of its events it is about to end */
-        if (waitpid(c->pid, &status, c->event_fd < 0 && !c->timed_out ? 0 : WNOHANG) == c->pid)
+        if (waitpid(c->pid, &status, WNOHANG) == c->pid)
             end(c, status);
         else
             check_time(c, bl__kit_now());

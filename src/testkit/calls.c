@@ -249,7 +249,7 @@ close(int fd)
 static mode_t
 mode_of(int flags, va_list args)
 {
-    return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+    return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(args, mode_t) : 0;
 }
 
 #define OPEN(name)                                                             \
@@ -369,6 +369,25 @@ RETURNS(ssize_t, BL_FAIL_WRITE, true, send, (int fd, const void *buf, size_t n, 
 RETURNS(ssize_t, BL_FAIL_WRITE, true, sendmsg,
         (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 RETURNS(int, BL_FAIL_WRITE, true, fsync, (int fd), (fd))
+
+#define FCNTL(name)                                                            \
+    int name(int fd, int command, ...)                                         \
+    {                                                                          \
+        va_list args;                                                          \
+        void *arg;                                                             \
+                                                                               \
+        va_start(args, command);                                               \
+        arg = va_arg(args, void *); /* an int is passed in the same register */ \
+        va_end(args);                                                          \
+        if (command != F_DUPFD && command != F_DUPFD_CLOEXEC)                  \
+            return NEXT(name)(fd, command, arg);                               \
+        if (fails(BL_FAIL_OPEN, #name, true, CALLER))                          \
+            return -1;                                                         \
+        return got_fd(#name, NEXT(name)(fd, command, arg), CALLER);            \
+    }
+
+FCNTL(fcntl)
+FCNTL(fcntl64)
 
 /* --- streams and directories ------------------------------------------------------------ */
 

@@ -32,6 +32,7 @@ static struct {
     bool ordered;
     uint64_t number;          /* of the latest acquired */
     struct bl__watched *heap; /* hash table of SLOTS; NULL: not yet */
+    uint32_t *used;           /* its places in use: nheap */
     struct bl__watched *few;  /* the rest: FEW */
     size_t nheap, nfew;
     struct bl__watch_result result;
@@ -106,7 +107,8 @@ add(enum bl__watch_kind kind, uintptr_t id)
         w = heap_place(id);
         if (!w->id && watch.nheap >= SLOTS / 4 * 3)
             return NULL;
-        watch.nheap += !w->id;
+        if (!w->id)
+            watch.used[watch.nheap++] = (uint32_t)(w - watch.heap);
         return w;
     }
     return watch.nfew < FEW ? &watch.few[watch.nfew++] : NULL;
@@ -272,6 +274,7 @@ bl__watch_begin(bool ordered)
     lock_it();
     if (!watch.heap) {
         watch.heap = map(SLOTS * sizeof *watch.heap);
+        watch.used = map(SLOTS * sizeof *watch.used);
         watch.few = map(FEW * sizeof *watch.few);
     }
     watch.nheap = watch.nfew = 0;
@@ -298,17 +301,15 @@ settle_few(void)
 static void
 settle_heap(void)
 {
-    for (size_t i = 0; i < SLOTS && watch.nheap > 0; i++) {
-        struct bl__watched *w = &watch.heap[i];
+    for (size_t i = 0; i < watch.nheap; i++) {
+        struct bl__watched *w = &watch.heap[watch.used[i]];
 
-        if (!w->id)
-            continue;
         if (w->state == BL__HELD)
             problem(BL__LOST, w, NULL);
         else
             bl__real_free((void *)w->id);
+        w->id = 0;
     }
-    madvise(watch.heap, SLOTS * sizeof *watch.heap, MADV_DONTNEED); /* zero again */
 }
 
 void

@@ -219,7 +219,25 @@ bl__check_deadlock(void)
     bl__fatal_goroutines("all goroutines are asleep - deadlock!");
 }
 
-/* --- the deterministic mode ------------------------------------------------ */
+/* --- for the test kit: belay/detail/test.h -------------------------------- */
+
+bool
+bl__is_panicking(void)
+{
+    const struct bl__act *a = bl__self()->act;
+
+    while (a && (a->kind != BL__ACT_PANIC || a->recovered))
+        a = a->link;
+    return a != NULL;
+}
+
+uint64_t
+bl__known_id(void)
+{
+    const struct bl__g *g = bl__self_or_null();
+
+    return g ? g->id : 0;
+}
 
 bool
 bl__sched_trace(uint64_t *seed, uint64_t *hash)

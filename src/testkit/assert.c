@@ -155,16 +155,28 @@ bl__test_panics(bl_test *t, const char *file, int line, const char *what,
 
 /* --- death ------------------------------------------------------------------------- */
 
+static void
+call_and_exit(void (*f)(void *arg), void *arg)
+{
+    f(arg);
+    fflush(NULL);
+    _exit(0);
+}
+
+/* In a goroutine of its own: a panic would run the test's deferred code here, too. */
 static BL_NORETURN void
 die_in(int output, void (*f)(void *arg), void *arg)
 {
+    bl_waitgroup never = {0};
+
     bl__kit_be_silent();
     dup2(output, 1);
     dup2(output, 2);
     close(output);
-    f(arg);
-    fflush(NULL);
-    _exit(0);
+    bl_waitgroup_add(&never, 1);
+    bl_go(call_and_exit, f, arg);
+    for (;;)
+        bl_waitgroup_wait(&never);
 }
 
 /* What pid prints, until its end; *status as waitpid() gives it. */

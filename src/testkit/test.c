@@ -39,6 +39,7 @@ struct bl_test {
     int64_t began;
     bool used_random;
     bool returned;              /* f has, or bl__test_stop() was called */
+    bl_waitgroup ended;
     _Atomic bool failed, skipped;
 };
 
@@ -246,14 +247,17 @@ tell_end(bl_test *t)
          "");
 }
 
-/* The deferred end of every test: however f was left. */
+/* The deferred end of every test: however f was left.  Behind a panic comes the end of
+ * the process, so nobody is told to go on. */
 static void
 finish(bl_test *t)
 {
+    bool panics = !t->returned && bl__is_panicking();
+
     if (!t->returned) {
         t->failed = true;
         tell_text(t, BL__EVENT_ERROR,
-                  "the test's function was left by a panic or bl_goexit()");
+                  panics ? "the test panicked" : "the test was left by bl_goexit()");
     }
     run_cleanups(t);
     while (t->parts) {
@@ -264,13 +268,13 @@ finish(bl_test *t)
         put(p);
     }
     tell_end(t);
+    if (!panics)
+        bl_waitgroup_done(&t->ended);
 }
 
 static void
-run_test(void *arg)
+run_test(bl_test *t)
 {
-    bl_test *t = arg;
-
     bl_returns_nothing {
         bl_defer_call(finish, t);
         t->f(t, t->arg);
@@ -291,6 +295,16 @@ begin(bl_test *t)
     tell_text(t, BL__EVENT_BEGIN, t->name);
 }
 
+/* Runs t in a goroutine of its own, and waits for its end. */
+static void
+run(bl_test *t)
+{
+    begin(t);
+    bl_waitgroup_add(&t->ended, 1);
+    bl_go(run_test, t);
+    bl_waitgroup_wait(&t->ended);
+}
+
 static void
 run_case(bl_test *t, void *arg)
 {
@@ -303,13 +317,10 @@ void
 bl__kit_child(const bl__test_case *c, int events, struct bl__kit_shared *page)
 {
     bl_test t = {.name = c->name, .f = run_case, .arg = (void *)c};
-    bl_waitgroup wg = {0};
 
     event_fd = events;
     shared = page;
-    begin(&t);
-    bl_waitgroup_go(&wg, run_test, &t);
-    bl_waitgroup_wait(&wg);
+    run(&t);
     exit(0);
 }
 
@@ -355,13 +366,10 @@ bool
 bl_test_run(bl_test *t, const char *name, void (*f)(bl_test *t, void *arg), void *arg)
 {
     bl_test part = {.name = part_name(t, name), .parent = t, .f = f, .arg = arg};
-    bl_waitgroup wg = {0};
 
     if (!bl__kit_filter_selects(part.name))
         return true;
-    begin(&part);
-    bl_waitgroup_go(&wg, run_test, &part);
-    bl_waitgroup_wait(&wg);
+    run(&part);
     return !part.failed;
 }
 

@@ -168,7 +168,7 @@ bl__watch_got(enum bl__watch_kind kind, const char *call, uintptr_t id, uintptr_
 
     if (!bl__watch_is_on() || id == 0)
         return;
-    goroutine = bl_goroutine_id();
+    goroutine = bl__known_id();
     lock_it();
     w = kind == BL__HEAP ? NULL : few_place(kind, call, id);
     if (w && kind == BL__DESCRIPTOR) { /* dup2() has put another one there */

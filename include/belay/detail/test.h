@@ -45,6 +45,13 @@ BL_API bool bl__test_defers(bl_test *t, const char *file, int line, const char *
  * false if it is off. */
 BL_API bool bl__sched_trace(uint64_t *seed, uint64_t *hash);
 
+/* Whether deferred code runs because of a panic that nobody has recovered so far. */
+BL_API bool bl__is_panicking(void);
+
+/* bl_goroutine_id(), or 0 in a thread that has not met Belay: for where malloc can't be
+ * called, as to learn of a thread does. */
+BL_API uint64_t bl__known_id(void);
+
 /* Writes " function (file:line)" for a return address, as snprintf does. */
 BL_API size_t bl__place(uintptr_t pc, char *buf, size_t size);
 

@@ -161,6 +161,35 @@ realloc(void *p, size_t n)
     return got_block("realloc", more, CALLER);
 }
 
+/* These would be seen as the C library's own calls of malloc. */
+char *
+strndup(const char *s, size_t most)
+{
+    size_t n = strnlen(s, most);
+    char *copy;
+
+    if (fails(BL_FAIL_MALLOC, "strndup", false, CALLER))
+        return NULL;
+    copy = got_block("strndup", __libc_malloc(n + 1), CALLER);
+    if (copy) {
+        memcpy(copy, s, n);
+        copy[n] = '\0';
+    }
+    return copy;
+}
+
+char *
+strdup(const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *copy;
+
+    if (fails(BL_FAIL_MALLOC, "strdup", false, CALLER))
+        return NULL;
+    copy = got_block("strdup", __libc_malloc(n), CALLER);
+    return copy ? memcpy(copy, s, n) : NULL;
+}
+
 void *
 memalign(size_t alignment, size_t n)
 {
@@ -222,12 +251,20 @@ bl__real_close(int fd)
     return NEXT(close)(fd);
 }
 
+static int nowhere = -1; /* a descriptor */
+
+void
+bl__calls_prepare(void)
+{
+    if (nowhere < 0)
+        nowhere = NEXT(open)("/", O_PATH | O_CLOEXEC);
+}
+
 /* While it is watched the number stays taken, by a descriptor that leads nowhere. */
 int
 close(int fd)
 {
     enum bl__watch_state was;
-    static _Atomic int nowhere = -1;
     bool known;
 
     if (!bl__watch_is_on())
@@ -239,8 +276,6 @@ close(int fd)
         errno = EBADF;
         return -1;
     }
-    if (nowhere < 0)
-        nowhere = NEXT(open)("/", O_PATH | O_CLOEXEC);
     if (nowhere >= 0)
         NEXT(dup3)(nowhere, fd, O_CLOEXEC);
     return 0;

@@ -44,7 +44,6 @@ struct plan {
 struct run {
     struct explore *x;
     const struct plan *plan;
-    bool watched;
     bool done;              /* what was to go wrong has */
     char panic[256];        /* f was left by it; "": not by one */
     int64_t goroutines;     /* left behind */
@@ -95,29 +94,38 @@ call(void *arg)
     }
 }
 
-/* Waits for goroutines that end by themselves, a second at most. */
+/* Waits for goroutines that end by themselves, a second at most.  Without a timer: those
+ * take memory, and are the test's to see; but where time is not real there must be one. */
 static void
 settle(int64_t goroutines)
 {
-    for (int i = 0; i < SETTLE_MS && bl_num_goroutine() > goroutines; i++)
-        bl_sleep(BL_MILLISECOND);
+    uint64_t seed, hash;
+    bool real = !bl__sched_trace(&seed, &hash);
+
+    for (int i = 0; i < SETTLE_MS && bl_num_goroutine() > goroutines; i++) {
+        bl_gosched();
+        if (!real)
+            bl_sleep(BL_MILLISECOND);
+        else if (i > 10)
+            usleep(1000);
+    }
 }
 
 /* In a goroutine of its own: it may be ended. */
 static void
 run_once(struct run *run)
 {
-    int64_t goroutines = bl_num_goroutine(), descriptors = count_descriptors();
+    int64_t goroutines = bl_num_goroutine(), descriptors;
     int64_t contexts = bl__contexts_live ? bl__contexts_live() : 0;
     bl_waitgroup wg = {0};
 
-    if (run->watched)
-        bl__watch_begin(run->x->ordered);
+    bl__calls_prepare();
+    descriptors = count_descriptors();
+    bl__watch_begin(run->x->ordered);
     bl_waitgroup_go(&wg, call, run);
     bl_waitgroup_wait(&wg);
     settle(goroutines);
-    if (run->watched)
-        bl__watch_end(&run->result);
+    bl__watch_end(&run->result);
     bl__kit_doing(NULL);
     run->goroutines = bl_num_goroutine() - goroutines;
     run->contexts = bl__contexts_live ? bl__contexts_live() - contexts : 0;
@@ -244,6 +252,17 @@ may_be_kept(const struct run *run)
 }
 
 static void
+tell_stacks(const struct explore *x)
+{
+    static char stacks[16384];
+
+    bl__watch_quiet++;
+    bl_stack_all(stacks, sizeof stacks);
+    bl__watch_quiet--;
+    bl__test_say(x->t, BL__TEST_LOG, x->file, x->line, "all goroutines:\n%s", stacks);
+}
+
+static void
 tell(const struct run *run)
 {
     for (unsigned i = 0; i < run->result.n && i < SHOWN; i++)
@@ -252,6 +271,8 @@ tell(const struct run *run)
         bl__test_say(run->x->t, BL__TEST_ERROR, run->x->file, run->x->line,
                      "%s: and %u more", run->x->what, run->result.n - SHOWN);
     tell_rest(run, run->goroutines, "goroutine");
+    if (run->goroutines > 0)
+        tell_stacks(run->x);
     tell_rest(run, run->contexts, "context");
     tell_rest(run, run->descriptors - known_descriptors(run), "descriptor");
 }
@@ -261,12 +282,12 @@ tell(const struct run *run)
 static bool
 check(struct explore *x, const struct plan *plan, bool *done)
 {
-    struct run run = {.x = x, .plan = plan, .watched = true};
+    struct run run = {.x = x, .plan = plan};
     int procs = bl_gomaxprocs(0);
 
     run_once(&run);
     for (int i = 0; i < 1 + procs && !is_clean(&run) && may_be_kept(&run); i++) {
-        run = (struct run){.x = x, .plan = plan, .watched = true};
+        run = (struct run){.x = x, .plan = plan};
         run_once(&run);
     }
     *done = run.done;
@@ -314,16 +335,6 @@ tell_blindness(const struct explore *x)
 
 /* --- both assertions ------------------------------------------------------------------------ */
 
-/* What is made on first use, by f, Belay and the C library, is there afterwards. */
-static void
-warm_up(struct explore *x)
-{
-    static const struct plan nothing;
-    struct run run = {.x = x, .plan = &nothing};
-
-    run_once(&run);
-}
-
 bool
 bl__test_leaks(bl_test *t, const char *file, int line, const char *what,
                void (*f)(void *arg), void *arg)
@@ -346,7 +357,6 @@ bl__test_defers(bl_test *t, const char *file, int line, const char *what,
     bool done;
 
     tell_blindness(&x);
-    warm_up(&x);
     if (!check(&x, &nothing, &done) ||
         !check_each(&x, BL_FAIL_ANY, BL__FORCE_FAILURE) ||
         !check_each(&x, BL__STEP, BL__FORCE_PANIC) ||

@@ -195,7 +195,8 @@ put_death(struct bl__kit_text *t, const struct child *c, int status)
         bl__kit_addf(t, "the test's process died of signal %d (%s)", WTERMSIG(status),
                      strsignal(WTERMSIG(status)));
     else
-        bl__kit_addf(t, "the test's process ended with status %d", WEXITSTATUS(status));
+        bl__kit_addf(t, "the test's process ended with status %d%s", WEXITSTATUS(status),
+                     status == 0 ? ", before the test did" : "");
     if (c->shared->doing[0])
         bl__kit_addf(t, ", %s", c->shared->doing);
     bl__kit_add(t, "\n", 1);
@@ -239,6 +240,7 @@ end(struct child *c, int status)
             r->status = BL__TEST_FAILED;
     }
     settle(r, bl__kit_now() - c->began);
+    r->ended = true;
     if (c->event_fd >= 0)
         close(c->event_fd);
     if (c->output_fd >= 0)
@@ -301,7 +303,7 @@ attend(struct child *children, size_t n)
 static size_t
 print_ended(struct bl__kit_result **all, size_t n, size_t printed)
 {
-    while (printed < n && all[printed]->status != BL__TEST_RUNS)
+    while (printed < n && all[printed]->ended)
         bl__kit_report(all[printed++]);
     return printed;
 }
@@ -321,6 +323,7 @@ skip_rest(struct bl__kit_result **all, size_t from, size_t n)
 {
     for (; from < n; from++) {
         all[from]->status = BL__TEST_SKIPPED;
+        all[from]->ended = true;
         bl__kit_addf(&all[from]->log, "not started: another test has failed (-failfast)\n");
     }
 }
@@ -346,8 +349,7 @@ bl__kit_run_all(struct bl__kit_result **all, size_t n)
             skip_rest(all, next, n);
             next = n;
         }
-        /* one that has not been started has the status of one that runs */
-        printed = print_ended(all, next, printed);
+        printed = print_ended(all, n, printed);
     } while (printed < n);
     free(children);
 }

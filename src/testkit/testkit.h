@@ -84,6 +84,7 @@ struct bl__kit_result {
     char *name;
     struct bl__kit_result *parent, *first, *last, *next;
     enum bl__kit_status status;
+    bool ended;                 /* its process has; the whole test's only */
     int64_t ns;
     struct bl__kit_text log;    /* "file:line: text" lines */
     struct bl__kit_text output; /* what it printed; the whole test's only */
@@ -209,6 +210,9 @@ int bl__order_step(unsigned what, const char *call, bool may_panic, uintptr_t pc
  * sanitizers. */
 bool bl__watch_sees_heap(void);
 bool bl__watch_sees_calls(void);
+
+/* Opens what calls.c needs while it is watched. */
+void bl__calls_prepare(void);
 
 /* The C library's own (calls.c), for watch.c. */
 void bl__real_free(void *p);

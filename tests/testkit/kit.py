@@ -324,6 +324,10 @@ def main():
                 continue
             greens(build(folder, "green", static))
             planted(build(folder, "planted", static))
+        example = BUILD / "examples" / "pool_test"
+        if example.exists():  # GCC only
+            status, out, err = run(example, "-v")
+            check("examples/pool_test", status == 0, out + err)
         program = build(folder, "red", False)
         text(program)
         tap(program)

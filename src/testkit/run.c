@@ -160,7 +160,7 @@ static void
 drain(int *fd, struct bl__kit_text *into, size_t most)
 {
     char buf[16384];
-    ssize_t n;
+    ssize_t n = -1;
 
     while (*fd >= 0 && (n = read(*fd, buf, sizeof buf)) != 0) {
         if (n > 0 && into->length < most)

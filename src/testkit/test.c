@@ -335,31 +335,36 @@ bl__test_stop(bl_test *t, bool skipped)
 
 /* --- parts ------------------------------------------------------------------------ */
 
+static bool
+is_given(const bl_test *t, const char *name)
+{
+    for (const struct part *p = t->parts; p; p = p->next)
+        if (strcmp(p->name, name) == 0)
+            return true;
+    return false;
+}
+
 /* The name of a part: no blanks, and not one that t has given already. */
 static char *
 part_name(bl_test *t, const char *name)
 {
-    char *whole = make_text("%s/%s", t->name, name && *name ? name : "#00"), *numbered;
-    struct part *p;
-    int n = 0;
+    char *whole = make_text("%s/%s", t->name, name && *name ? name : "#00");
+    char *unique = make_text("%s", whole);
+    struct part *p = get(sizeof *p);
 
     for (char *s = whole; *s; s++)
         if (*s == ' ' || *s == '\t' || *s == '\n')
             *s = '_';
-    numbered = make_text("%s", whole);
-    for (p = t->parts; p; p = p->next) {
-        if (strcmp(p->name, numbered) != 0)
-            continue;
-        put(numbered);
-        numbered = make_text("%s#%02d", whole, ++n);
-        p = &(struct part){.next = t->parts}; /* once more from the beginning */
+    strcpy(unique, whole);
+    for (int n = 1; is_given(t, unique); n++) {
+        put(unique);
+        unique = make_text("%s#%02d", whole, n);
     }
     put(whole);
-    p = get(sizeof *p);
-    p->name = numbered;
+    p->name = unique;
     p->next = t->parts;
     t->parts = p;
-    return numbered;
+    return unique;
 }
 
 bool

@@ -62,6 +62,7 @@ def build(folder, name, static):
 def run(program, *options, **environment):
     env = dict(os.environ, **environment)
     env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+    env.setdefault("TSAN_OPTIONS", "atexit_sleep_ms=0")
     result = subprocess.run([str(program), *options], capture_output=True, env=env,
                             timeout=300)
     return (result.returncode, result.stdout.decode(errors="replace"),
@@ -86,7 +87,9 @@ def pipes(block):
 
 
 def greens(program):
-    status, out, err = run(program, "-v")
+    # ThreadSanitizer forbids threads in a fork's child: bl_assert_dies()
+    leave_out = ["-skip", "panicking"] if SANITIZE == "thread" else []
+    status, out, err = run(program, "-v", *leave_out)
     check(f"{program.name} passes", status == 0, out + err)
     check("parts are named", "--- PASS: table/one_and_two " in out and
           "--- PASS: table/zero#01 " in out and "--- PASS: parts/outer/inner " in out, out)
@@ -98,10 +101,10 @@ def greens(program):
     check("the temporary folder is gone", not os.path.exists(folder), folder)
     check("what was proven is said", bool(SANITIZE) or re.search(
         r"by_calls: \d+ runs, \d+ acquired, all released", out), out)
-    status, out, err = run(program)
+    status, out, err = run(program, *leave_out)
     check("little is printed when all pass", re.fullmatch(
         r"PASS  \d+ passed, 0 failed, \d skipped \(\d+\.\d\ds\)\n", out), out)
-    status, out, err = run(program, "-parallel", "4", "-count", "3")
+    status, out, err = run(program, "-parallel", "4", "-count", "3", *leave_out)
     check("in parallel", status == 0 and " 0 failed" in out, out + err)
     if not SANITIZE:
         for debug in ("schedseed=7", "torture=15"):
@@ -126,6 +129,8 @@ def planted(program):
             continue
         report = reports.get(name, "it passed")
         for words in want.split("|"):
+            if SANITIZE:  # calls are made by its own functions
+                words = re.sub(r" in [a-z]\w+", r" in \\w+", words)
             check(f"{program.name}: {name}", re.search(words, report),
                   f"{report}\nwant {words}")
 
@@ -328,6 +333,9 @@ def main():
         if example.exists():  # GCC only
             status, out, err = run(example, "-v")
             check("examples/pool_test", status == 0, out + err)
+        if SANITIZE == "thread":  # the rest is about ends, some of which it changes
+            print(f"{checked} checked, {bad} failed")
+            sys.exit(bad > 0)
         program = build(folder, "red", False)
         text(program)
         tap(program)

@@ -148,6 +148,46 @@ BL_TEST(bubble)
     bl_test_bubble(t, wait_an_hour, NULL);
 }
 
+struct together {
+    bl_chan *first;
+    _Atomic int woken;
+};
+
+static void
+wake_up(struct together *all)
+{
+    int v = 0;
+
+    bl_sleep(BL_HOUR);
+    bl_chan_send(all->first, &v);
+    for (int i = 0; i < 100; i++)
+        bl_gosched();
+    all->woken++;
+}
+
+/* Timers of the same moment all run before somebody finds the others blocked. */
+static void
+wake_together(bl_test *t, void *unused)
+{
+    struct together all = {.first = bl_chan_new(sizeof(int), 8)};
+    int v;
+
+    (void)unused;
+    for (int i = 0; i < 8; i++)
+        bl_go(wake_up, &all);
+    bl_chan_recv(all.first, &v);
+    bl_bubble_wait();
+    bl_assert_eq(t, (int)all.woken, 8);
+    bl_sleep(BL_HOUR);
+    bl_chan_free(all.first);
+}
+
+BL_TEST(same_moment)
+{
+    for (int i = 0; i < 300 && !bl_test_failed(t); i++)
+        bl_test_bubble(t, wake_together, NULL);
+}
+
 /* --- failures ------------------------------------------------------------------------------- */
 
 BL_TEST(failing_calls)

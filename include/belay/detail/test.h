@@ -7,7 +7,7 @@
 #ifndef BELAY_DETAIL_TEST_H
 #define BELAY_DETAIL_TEST_H
 
-#include <belay/panic.h>
+#include <belay/test.h>
 
 #pragma GCC system_header
 

@@ -139,7 +139,7 @@ def planted(program):
 
 
 def text(program):
-    status, out, err = run(program, "-timeout", "1s", "-seed", "5", "-skip",
+    status, out, err = run(program, "-timeout", "4s", "-seed", "5", "-skip",
                            "compares|says_nothing")
     equal("red: status", status, 1)
     want = HERE / "red.want"
@@ -183,7 +183,7 @@ def points(lines, margin=""):
 
 
 def tap(program):
-    status, out, err = run(program, "-tap", "-timeout", "1s")
+    status, out, err = run(program, "-tap", "-timeout", "4s")
     lines = out.splitlines()
     equal("TAP: first line", lines.pop(0), "TAP version 14")
     found = points(lines)
@@ -199,7 +199,7 @@ def tap(program):
 
 def junit(program, folder):
     path = folder / "junit.xml"
-    status, out, err = run(program, "-junit", str(path), "-timeout", "1s")
+    status, out, err = run(program, "-junit", str(path), "-timeout", "4s")
     equal("JUnit: status", status, 1)
     suite = xml.etree.ElementTree.parse(path).getroot().find("testsuite")
     cases = {case.get("name"): case for case in suite}
@@ -216,7 +216,7 @@ def junit(program, folder):
           failure.text)
     equal("JUnit: output", cases["compares"].find("system-out").text,
           "printed <out> & ]]>\n")
-    check("JUnit: seconds", 0.9 < float(cases["hangs"].get("time")) < 60)
+    check("JUnit: seconds", 3.9 < float(cases["hangs"].get("time")) < 60)
     equal("JUnit: place", (pathlib.Path(cases["stops"].get("file")).name,
                            cases["stops"].get("line")), ("red.c", "30"))
     equal("JUnit: a file that can't be written",
@@ -285,7 +285,7 @@ def order(program):
     equal("-count", len(selected(program, "-run", "^passes$", "-count", "3")), 3)
     out = run(program, "-run", "^(passes|stops|stops_hard|skips)$", "-failfast", "-v")[1]
     check("-failfast", "1 passed, 1 failed, 2 skipped" in out, out)
-    out = run(program, "-run", "^(passes|hangs|skips)$", "-timeout", "300ms", "-parallel", "3",
+    out = run(program, "-run", "^(passes|hangs|skips)$", "-timeout", "2s", "-parallel", "3",
               "-v")[1]
     equal("-parallel: results in order", re.findall(r"--- \w+: (\S+)", out),
           ["passes", "skips", "hangs"])

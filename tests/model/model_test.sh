@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The Belay authors
+#
+# The run-time's protocols, in every interleaving (docs/scheduler.md, Models).
+#
+# Each model is run as it is, in its configurations: there must be no error; and with
+# one step taken out or moved, by each switch that its file has: spin must find the
+# error.  FOUND switches are what the C code does and should not: they are run to see
+# that the model still finds it, and go when the code is repaired.
+#
+#     model_test.sh                      all
+#     model_test.sh MODEL [SWITCH...]    one, with spin's report and the trail
+set -u
+command -v spin >/dev/null && command -v gcc >/dev/null || exit 77
+[ -z "${SANITIZE:-}" ] || exit 77 # the same models
+models=$(cd "$(dirname "$0")" && pwd)
+
+# What a model can be run with; those with none have one run.
+configurations() {
+    case $1 in
+    claim) printf '%s\n' '' FOREVER THREAD NIL ;;
+    retake) printf '%s\n' '' NO_MEMBARRIER ;;
+    *) echo ;;
+    esac
+}
+
+# The configuration in which a switch breaks something.
+needs() {
+    case $1-$2 in
+    claim-FOUND_THREAD_CLAIM) echo THREAD ;;
+    claim-FOUND_NIL_RELEASE) echo NIL ;;
+    retake-BREAK_HAS_BARRIER) echo NO_MEMBARRIER ;;
+    esac
+}
+
+# build MODEL OPTIMISATION SWITCH...: ./pan
+build() {
+    local model=$1 optimisation=$2
+    shift 2
+    # spin takes one -D after the other, and exits 0 with an error in the model
+    spin -a "${@/#/-D}" "$models/$model.pml" >spin.out 2>&1 && [ -s pan.c ] &&
+        ! grep -q '^spin: .*[Ee]rror' spin.out &&
+        gcc "$optimisation" -w -DSAFETY -DMEMLIM=900 -o pan pan.c ||
+        { cat spin.out; return 1; }
+}
+
+# one WANTED MODEL SWITCH...: a line, with FAIL unless the outcome is as wanted
+one() {
+    local wanted=$1 model=$2 got=unknown folder
+    shift 2
+    folder=$(mktemp -d)
+    # shellcheck disable=SC2064
+    trap "rm -rf '$folder'" EXIT
+    cd "$folder" || exit 1
+    if [ "$wanted" = holds ]; then
+        build "$model" -O1 "$@" || exit 1
+    else
+        build "$model" -O0 "$@" || exit 1
+    fi
+    timeout 100 ./pan -m1000000 >pan.out 2>&1
+    if grep -q 'errors: [1-9]' pan.out; then
+        got=breaks
+    elif grep -q 'errors: 0' pan.out &&
+        ! grep -qE 'max search depth too small|Search not completed|MEMLIM' pan.out; then
+        got=holds
+    fi
+    if [ $got = "$wanted" ]; then
+        echo "ok $model $* $got:$(sed -n 's/^pan:1: \(.*\) (at.*/ \1/p; s/, stored$//p' \
+            pan.out | tr -s ' ' | tr '\n' ',' | sed 's/,$//')"
+    else
+        echo "FAIL $model $* $got, and not $wanted"
+        tail -n 20 pan.out
+        exit 1
+    fi
+}
+
+everything() {
+    local model configuration switch
+    for model in "$models"/*.pml; do
+        model=$(basename "$model" .pml)
+        configurations "$model" | while read -r configuration; do
+            echo "holds $model $configuration"
+        done
+        grep -oE '\b(BREAK|FOUND)_[A-Z_]+' "$models/$model.pml" | sort -u |
+            while read -r switch; do
+                echo "breaks $model $switch $(needs "$model" "$switch")"
+            done
+    done
+}
+
+case ${1-} in
+'')
+    everything | xargs -P 2 -d '\n' -n 1 "$0" one
+    ;;
+one)
+    # shellcheck disable=SC2086
+    one $2
+    ;;
+*)
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    cd "$folder" || exit 1
+    build "$1" -O1 "${@:2}" || exit 1
+    ./pan -m1000000
+    [ ! -f "$1.pml.trail" ] || spin -t -p -g "${@/#/-D}" "$models/$1.pml"
+    ;;
+esac

@@ -12,13 +12,17 @@
  * all threads asleep, nor with the only thread that is awake in users' code.  An
  * order of loads and stores that a CPU may change is a switch (FENCE).
  *
- *  (none)   two Ps, one plain thread, no monitor
- *  TWO      two plain threads
- *  BUSY     a goroutine that computes until another has run
- *  MONITOR  TWO and BUSY, and a monitor that polls; run_next, too
- *  SLEEPS   one P, a timer, BUSY, and a monitor that sleeps for good whenever every P
- *           is idle
+ *  (none)   two Ps, one plain thread; no monitor, the rules must do without
+ *  TWO      one P, two plain threads
+ *  BUSY     a goroutine computes until another has run; both come from outside
+ *  OWN      the same, with one that it has queued itself
  *  RETIRE   BELAYMAXPROCS goes from two to one
+ *  MONITOR  as OWN (with TWO: as that), with run_next, and a monitor that polls all the
+ *           time
+ *  SLEEPS   as BUSY, with one P, which the monitor takes, and a timer; the monitor
+ *           sleeps for good whenever every P is idle
+ *  LATE     with BUSY or SLEEPS: the Ps are in use, their threads find nothing and are
+ *           about to sleep, the first one spins; no timer
  *
  * BREAK_FENCE           bl__enqueue: no fence, idle and spinning are loaded first
  * BREAK_WAKE_FIRST      a plain thread wakes, then queues
@@ -51,30 +55,43 @@
 #endif
 #if defined(SLEEPS)
 #define MONITOR
+#define SPAWNS 0 /* by goroutines */
+#define SUBMITS 2 /* by the first plain thread; by the second one: 1 */
+#elif defined(TWO)
+#define SPAWNS 0
+#define SUBMITS 2
+#elif defined(MONITOR)
+#define OWN
 #endif
-#if defined(MONITOR)
+#if defined(OWN)
+#define SPAWNS 1
+#define SUBMITS 1
+#endif
+#if defined(OWN) || defined(SLEEPS)
+#define NM 2
 #define BUSY
-#endif
-#if defined(BUSY) && NP == 2
+#elif defined(BUSY)
 #define NM 3
+#define SPAWNS 0
+#define SUBMITS 2
 #else
 #define NM 2
+#endif
+#if !defined(SPAWNS)
+#define SPAWNS 1
+#define SUBMITS 2
 #endif
 #if defined(TWO)
 #define PLAINS 2
 #else
 #define PLAINS 1
 #endif
-#if defined(MONITOR)
-#define SUBMITS 1
+#if defined(SLEEPS) && !defined(LATE)
+#define TIMERS 1
 #else
-#define SUBMITS 2 /* of the first plain thread; the second one's: 1 */
+#define TIMERS 0
 #endif
-#if defined(TWO) || (defined(BUSY) && !defined(MONITOR))
-#define SPAWNS 0
-#else
-#define SPAWNS 1
-#endif
+#define TOTAL (SPAWNS + SUBMITS + PLAINS - 1 + TIMERS)
 #define NONE 9
 
 bool lock;                    /* sched.lock */
@@ -271,9 +288,12 @@ inline run_timers(me, p, x)
 
 proctype M(byte me)
 {
-    byte p = NONE, x = NONE, share = 0;
+    byte p = NONE, x = NONE, share = 0, mark = 0;
 
-    goto sleep;
+    if
+    :: m_p[me] == NONE -> goto sleep
+    :: else
+    fi;
 
     /* Each atomic has one look at what is not me's own. */
 find_work:
@@ -449,7 +469,7 @@ found:
     if
     :: atomic { spawns > 0 -> spawns-- }; enqueue(me, p, x)
 #ifdef BUSY
-    :: spawns == 0            /* there will be another to wait for */
+    :: spawns == 0
 #else
     :: skip
 #endif
@@ -457,8 +477,13 @@ found:
 #endif
 #ifdef BUSY
     if
-    :: atomic { may_be_busy -> may_be_busy = false; m_busy[me] = true };
-        ran > 0;
+    :: atomic {               /* there is another to come: it is waited for */
+            may_be_busy && ran + 1 < TOTAL ->
+            may_be_busy = false;
+            m_busy[me] = true;
+            mark = ran
+        };
+        atomic { ran > mark -> mark = 0 };
         atomic {              /* bl__enter; retake.pml has its first steps */
             LOCKED
             m_busy[me] = false;
@@ -570,15 +595,10 @@ end:
     /* wake_for_the_rest */
     :: idle > 0 && spinning == 0 && (queued > 0 || timer) -> wake_p(p, x)
     /* look_at */
-    :: (NEEDED(0) && !EMPTY(0) || NEEDED(1) && !EMPTY(1)
-#if NM == 3
-        || NEEDED(2) && !EMPTY(2)
-#endif
-       ) && idle > 0 && spinning == 0 -> wake_p(p, x)
+    :: (NEEDED(0) && !EMPTY(0) || NEEDED(1) && !EMPTY(1)) && idle > 0 && spinning == 0 -> wake_p(p, x)
+#if NP == 1                   /* with two a third thread would be needed */
     :: NEEDED(0) -> take_p(0)
     :: NEEDED(1) -> take_p(1)
-#if NM == 3
-    :: NEEDED(2) -> take_p(2)
 #endif
 #ifdef SLEEPS
     /* sleep_for_good */
@@ -604,20 +624,28 @@ end_asleep:
 init
 {
     atomic {
-        idle = NP;
-        p_idle[0] = true;
         m_p[0] = NONE;
         m_p[1] = NONE;
         m_next_p[0] = NONE;
         m_next_p[1] = NONE;
-        run M(0);
-        run M(1);
-#if NP == 2
-        p_idle[1] = true;
-#endif
 #if NM == 3
         m_p[2] = NONE;
         m_next_p[2] = NONE;
+#endif
+#ifdef LATE
+        m_p[0] = 0;
+        m_spins[0] = true;
+        spinning = 1;
+        m_p[NP - 1] = NP - 1;
+        started = NP;
+#else
+        idle = NP;
+        p_idle[0] = true;
+        p_idle[NP - 1] = true;
+#endif
+        run M(0);
+        run M(1);
+#if NM == 3
         run M(2);
 #endif
         run Plain(SUBMITS);
@@ -627,7 +655,7 @@ init
 #ifdef BUSY
         may_be_busy = true;
 #endif
-#ifdef SLEEPS
+#if TIMERS == 1
         timer = true;
         m_idle[0] = true;
         started = 1;

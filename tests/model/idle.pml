@@ -40,6 +40,9 @@
  * What was found with it (see docs/scheduler.md), until it is repaired:
  * FOUND_TOKEN           bl__wake_p: who has counted itself as spinning, found no P and
  *                       takes that back does not look again
+ * FOUND_NEED            bl__wake_p: finds no idle P and leaves no trace, while a thread
+ *                       that has looked, and does not spin, is about to give its own
+ *                       up and does not look again
  * FOUND_LAST_LOOK       go_idle: the last look is at each ring and then at `queued`,
  *                       without the lock; work that get_global moves from one to the
  *                       other is in neither
@@ -71,7 +74,11 @@
 #define NM 2
 #define BUSY
 #elif defined(BUSY)
+#ifdef LATE
+#define NM 2
+#else
 #define NM 3
+#endif
 #define SPAWNS 0
 #define SUBMITS 2
 #else
@@ -91,6 +98,9 @@
 #else
 #define TIMERS 0
 #endif
+#if defined(BUSY) && defined(LATE) && !defined(SLEEPS) && !defined(FOUND_NEED)
+#define REPAIR_NEED /* elsewhere it makes no difference */
+#endif
 #define TOTAL (SPAWNS + SUBMITS + PLAINS - 1 + TIMERS)
 #define NONE 9
 
@@ -102,6 +112,9 @@ byte queued;                  /* the queue for all */
 bool p_idle[NP];
 byte idle;
 byte spinning;
+#ifdef REPAIR_NEED
+bool need;                    /* of FOUND_NEED's repair */
+#endif
 
 bool m_idle[NM];              /* in idle_ms */
 bool m_wake[NM];
@@ -199,7 +212,16 @@ inline start_m(p, x)
 inline wake_p(p, x)           /* bl__wake_p */
 {
     do
-    :: idle == 0 -> break
+    :: idle == 0 ->
+#ifdef REPAIR_NEED
+        need = true;          /* who gives a P up looks again */
+        if
+        :: idle == 0 -> break
+        :: else
+        fi
+#else
+        break
+#endif
     :: else ->
         if                    /* compare-and-swap, after a look */
         :: atomic { spinning == 0 -> spinning = 1 }
@@ -392,6 +414,12 @@ go_idle:
     :: !m_spins[me] ->
 #ifdef BREAK_IDLE_LATE
         atomic { LOCKED idle_p_put(m_p[me]); m_p[me] = NONE };
+#endif
+#ifdef REPAIR_NEED
+        if
+        :: atomic { need -> need = false }; goto take_again
+        :: !need
+        fi;
 #endif
         goto find_work
     :: else

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* mutex.pml - the mutex with two modes and the semaphore it waits with:
+ * src/sync/mutex.c, sema.c.
+ *
+ * Three goroutines lock and unlock, one of them twice.  Whether a newcomer spins, and
+ * whether a woken one has waited for longer than a millisecond, is left open.
+ *
+ * Shown: one at a time has the mutex, nobody waits for one that is free, and in the
+ * end the state, the semaphore's count and its number of waiters are zero.
+ *
+ * BREAK_COUNT_LATE     bl__sema_release: looks at waiting, then adds to count
+ * BREAK_NO_RECHECK     bl__sema_acquire: enters the queue without a look at count
+ * BREAK_WAITING_LATE   bl__sema_acquire: looks at count, then adds to waiting
+ * BREAK_WOKEN_KEPT     try_change: does not take WOKEN back
+ * BREAK_NEWCOMER       try_change: newcomers take a starving mutex, too
+ * BREAK_WAITER_KEPT    unlock_slow: who is woken is still counted
+ * BREAK_TAKE_OVER      take_over: does not set LOCKED
+ * BREAK_STARVING_KEPT  take_over: the last waiter does not end starvation mode
+ * BREAK_NO_SEMA        unlock_slow: does not release in starvation mode */
+
+#define NG 3
+#define ROUNDS(g) (g == 0 -> 2 : 1)
+
+#define LOCKED 1
+#define WOKEN 2
+#define STARVING 4
+#define WAITER 8
+
+int state;
+byte count, waiting;          /* of the semaphore */
+byte queue[NG];               /* its waiters, the first one first */
+byte length;
+bool ready[NG], ticket[NG];
+byte owners;
+byte ended;
+
+/* take: compare-and-swap until it is made, or there is nothing */
+inline take(got)
+{
+    atomic {
+        if
+        :: count > 0 -> count--; got = true
+        :: count == 0 -> got = false
+        fi
+    }
+}
+
+/* With the semaphore's lock held to the end of the release: one step to others who
+ * want the lock; what they may see without it changes in several. */
+bool lock;
+inline acquire() { atomic { !lock -> lock = true } }
+
+inline push(front)
+{
+    d_step {
+        if
+        :: front ->
+            queue[2] = queue[1];
+            queue[1] = queue[0];
+            queue[0] = me
+        :: else -> queue[length] = me
+        fi;
+        length++
+    }
+}
+
+inline pop(w)
+{
+    d_step {
+        w = queue[0];
+        queue[0] = queue[1];
+        queue[1] = queue[2];
+        queue[2] = 0;
+        length--
+    }
+}
+
+inline sema_acquire()         /* bl__sema_acquire */
+{
+    take(got);
+    do
+    :: got -> break
+    :: !got ->
+        acquire();
+#ifndef BREAK_WAITING_LATE
+        waiting++;
+#endif
+#ifndef BREAK_NO_RECHECK
+        take(got);
+#endif
+#ifdef BREAK_WAITING_LATE
+        waiting++;
+#endif
+        if
+        :: got -> waiting--; lock = false; break
+        :: !got ->
+            ticket[me] = false;
+            push(front);
+            lock = false;     /* bl__park_unlock */
+            atomic { ready[me] -> ready[me] = false; got = ticket[me];
+                     ticket[me] = false };
+            if
+            :: got
+            :: !got -> take(got)
+            fi;
+            front = true
+        fi
+    od;
+    got = false
+}
+
+inline sema_release(hand_off) /* bl__sema_release_inside */
+{
+#ifdef BREAK_COUNT_LATE
+    none = (waiting == 0);
+    count++;
+#else
+    count++;
+    none = (waiting == 0);
+#endif
+    if
+    :: none
+    :: !none ->
+        acquire();
+        if
+        :: length == 0 -> lock = false
+        :: length > 0 ->
+            pop(w);
+            waiting--;
+            if
+            :: hand_off -> take(got); ticket[w] = got; got = false
+            :: !hand_off
+            fi;
+            lock = false;
+            atomic { assert(!ready[w]); ready[w] = true; w = 0 }
+        fi
+    fi;
+    none = false
+}
+
+inline lock_slow()
+{
+    old = state;
+    do
+    :: (old & (LOCKED | STARVING)) == LOCKED && spins < 1 -> /* may_spin */
+        spins++;
+        atomic {
+            if
+            :: !awoke && !(old & WOKEN) && old >= WAITER && state == old ->
+                state = old | WOKEN;
+                awoke = true
+            :: else
+            fi
+        };
+        old = state
+    :: true ->                /* try_change */
+        atomic {
+        new = old;
+        if
+#ifdef BREAK_NEWCOMER
+        :: true -> new = new | LOCKED
+#else
+        :: !(old & STARVING) -> new = new | LOCKED
+        :: else
+#endif
+        fi;
+        if
+        :: old & (LOCKED | STARVING) -> new = new + WAITER
+        :: else
+        fi;
+        if
+        :: starving && (old & LOCKED) -> new = new | STARVING
+        :: else
+        fi;
+#ifndef BREAK_WOKEN_KEPT
+        if
+        :: awoke -> new = new & ~WOKEN
+        :: else
+        fi
+#endif
+        };
+        if
+        :: atomic { state == old -> state = new };
+#ifdef BREAK_NEWCOMER
+            if
+            :: !(old & LOCKED) -> break
+            :: else
+            fi;
+#else
+            if
+            :: !(old & (LOCKED | STARVING)) -> break
+            :: else
+            fi;
+#endif
+            front = waited;
+            sema_acquire();
+            if
+            :: waited -> starving = true /* for more than 1 ms */
+            :: true
+            fi;
+            waited = true;
+            old = state;
+            if
+            :: old & STARVING -> /* take_over */
+                atomic {
+#ifndef BREAK_TAKE_OVER
+                    state = state + LOCKED;
+#endif
+                    state = state - WAITER;
+#ifndef BREAK_STARVING_KEPT
+                    if
+                    :: !starving || old / WAITER == 1 -> state = state - STARVING
+                    :: else
+                    fi
+#endif
+                };
+                break
+            :: else
+            fi;
+            awoke = true;
+            spins = 0
+        :: atomic { state != old -> old = state }
+        fi
+    od
+}
+
+inline unlock_slow()
+{
+    if
+    :: new & STARVING ->
+#ifndef BREAK_NO_SEMA
+        sema_release(true)
+#else
+        skip
+#endif
+    :: else ->
+        do
+        :: new < WAITER || (new & (LOCKED | WOKEN | STARVING)) -> break
+        :: else ->
+            if
+            :: atomic { state == new ->
+#ifdef BREAK_WAITER_KEPT
+                state = new | WOKEN
+#else
+                state = (new - WAITER) | WOKEN
+#endif
+                };
+                sema_release(false);
+                break
+            :: atomic { state != new -> new = state }
+            fi
+        od
+    fi
+}
+
+proctype G(byte me)
+{
+    byte round = 0, w = 0, spins = 0;
+    int old, new;
+    bool got, front, waited, starving, awoke, none;
+
+    do
+    :: round == ROUNDS(me) -> break
+    :: else ->
+        round++;
+        if                    /* bl_mutex_lock */
+        :: atomic { state == 0 -> state = LOCKED }
+        :: state != 0 -> lock_slow()
+        fi;
+        atomic {
+            old = 0;
+            new = 0;
+            spins = 0;
+            waited = false;
+            starving = false;
+            awoke = false;
+            front = false;
+            owners++;
+            assert(owners == 1 && (state & LOCKED))
+        };
+        owners--;
+        atomic {              /* bl_mutex_unlock */
+            assert(state & LOCKED);
+            state = state - LOCKED;
+            new = state
+        };
+        if
+        :: new != 0 -> unlock_slow()
+        :: new == 0
+        fi;
+        new = 0
+    od;
+    ended++
+}
+
+init
+{
+    atomic { run G(0); run G(1); run G(2) };
+    ended == NG;
+    assert(state == 0 && count == 0 && waiting == 0 && length == 0)
+}

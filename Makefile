@@ -9,6 +9,7 @@ CMAKE_ARGS ?=
 # A run is a program at one of six optimisation levels with one of its inputs.
 N ?= 3000
 INPUTS ?= 4
+STRESS_SECONDS ?= 1800
 
 all: $(BUILD)/build.ninja ## build the library into build/
 	cmake --build $(BUILD)
@@ -28,13 +29,23 @@ check: ## install what is missing, pass the tests
 	$(MAKE) all
 	cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
+docs: all ## the manual and the guide, with every listing compiled: build/docs/
+	scripts/deps.sh docs
+	scripts/docs.sh $(BUILD)
+
 differential: all ## N=3000 runs of random programs, here and in Go
 	scripts/deps.sh build
 	tests/differential/differential.py --lib $(BUILD) --inputs $(INPUTS) \
 	    --count $$((($(N) + 6 * $(INPUTS) - 1) / (6 * $(INPUTS))))
 
-bench: all ## ratios to Go and to hand-written C; BENCH_JSON=file, BASE=revision
-	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE))
+stress: all ## STRESS_SECONDS=1800 of random stress of goroutines; STRESS_SEED=N again
+	scripts/deps.sh build
+	tests/stress/stress.py --build $(BUILD) --seconds $(STRESS_SECONDS) \
+	    $(if $(STRESS_SEED),--seed $(STRESS_SEED))
+
+bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=1, BENCH_JSON=file, BASE=revision
+	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE)) \
+	    $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(BENCH_FULL),--full)
 
 asan: ## the tests under AddressSanitizer
 	$(MAKE) check BUILD=build-asan CMAKE_ARGS=-DBELAY_SANITIZE=address
@@ -60,4 +71,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check differential bench asan ubsan tsan install clean help
+.PHONY: all demo check docs differential stress bench asan ubsan tsan install clean help

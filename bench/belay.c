@@ -178,7 +178,7 @@ error_text(const bl_error *err, char *buf, size_t size)
 static BENCH_NOINLINE void
 error_frame(int64_t arg)
 {
-    static const bl_error_kind kind = {"benchmark", error_text};
+    static const bl_error_kind kind = {.name = "benchmark", .text = error_text};
     static const bl_error error = {&kind};
 
     if (arg == 1)

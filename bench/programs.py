@@ -62,8 +62,41 @@ def build_hand(cc, to):
 
 
 def build_go(to):
-    output(["go", "build", "-o", to / "go", "."], cwd=HERE / "go")
-    return [to / "go"]
+    return go_program(to, "go", ".")
+
+
+def go_program(to, name, package):
+    output(["go", "build", "-o", to / name, package], cwd=HERE / "go")
+    return [to / name]
+
+
+def belay_program(cc, build, to, name, sources):
+    """A program with goroutines, with the library in `build`.  Go's compiler does
+    not vectorise: that is not what is compared."""
+    flags, libs = pkg_config(build, "--cflags"), pkg_config(build, "--libs")
+    output([cc, *OPTIONS, "-fno-tree-vectorize", *flags, *(HERE / s for s in sources),
+            "-o", to / name, *libs, "-pthread"])
+    return [to / name, *build.glob("libbelay.so*")]
+
+
+def has_goroutines(source):
+    return (source / "include/belay/sync.h").exists()
+
+
+def build_tasks(cc, build, to):
+    return belay_program(cc, build, to, "tasks", ("timing.c", "tasks.c", "parallel.c"))
+
+
+def build_go_tasks(to):
+    return go_program(to, "go-tasks", "./tasks")
+
+
+def build_park(cc, build, to):
+    return belay_program(cc, build, to, "park", ("park.c",))
+
+
+def build_go_park(to):
+    return go_program(to, "go-park", "./park")
 
 
 def cached_options(build):
@@ -128,16 +161,25 @@ def fresh_copies(built, where):
 class Sample:
     ns: float       # per operation
     sum: str        # of what the case did
-    mallocs: float  # per operation
+    mallocs: float  # per operation; None: not counted
+
+
+def environment(library, procs=None, debug=""):
+    """With the libbelay.so in that folder."""
+    env = dict(clean_environment(), LD_LIBRARY_PATH=str(library))
+    if procs:
+        env.update(BELAYMAXPROCS=str(procs), GOMAXPROCS=str(procs))
+    if debug:
+        env.update(BELAYDEBUG=debug)
+    return env
 
 
 def run_case(program, case):
-    env = dict(clean_environment(), LD_LIBRARY_PATH=str(program.parent))
-    line = output([program, case.name], env=env)
-    fields = line.rstrip("\n").split("\t")
-    if len(fields) != 4 or fields[0] != case.name:
+    line = output([program, case.name], env=environment(program.parent, case.procs))
+    name, ns, result, *mallocs = line.rstrip("\n").split("\t")
+    if name != case.name or len(mallocs) != (case.mallocs is not None):
         raise Failure(f"{program} {case.name} printed {line!r}")
-    return Sample(float(fields[1]), fields[2], float(fields[3]))
+    return Sample(float(ns), result, float(mallocs[0]) if mallocs else None)
 
 
 def usable_cpus():
@@ -152,8 +194,14 @@ def pin(cpu):
     if not cpus:
         return None
     cpu = max(cpus) if cpu is None else cpu
-    try:
-        os.sched_setaffinity(0, {cpu})
-    except OSError as e:
-        raise Failure(f"can't run on CPU {cpu}: {e.strerror}") from e
+    set_cpus({cpu})
     return cpu
+
+
+def set_cpus(cpus):
+    """Where this process, and what it starts, may run; an empty set: no change."""
+    try:
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+    except OSError as e:
+        raise Failure(f"can't run on CPU {cpus}: {e.strerror}") from e

@@ -5,22 +5,45 @@
 
 import sys
 
+from cases import KNOWN
+from memory import MOST_MAPS
 from stats import SIGNIFICANT, spread
 
 COLOURS = {"ok": 32, "over": 31, "over?": 33, "malloc": 31, "faster": 32, "slower": 31}
 
 
-def show(args, results, where):
-    print(f"{where['cpu']}, {where['cc']}, {where['go'] or 'no Go'}")
-    print(f"{args.rounds} rounds, {pinned(where)}, load {where['load']:.1f}; "
-          "nanoseconds, medians +- half the interquartile range\n")
-    rows = program_rows(args, results) if args.base is None else base_rows(args, results)
-    print_aligned(rows)
+def show(args, everything):
+    where = everything["machine"]
+    print(f"{where['cpu']}, {where['cc']}, {where['go'] or 'no Go'}, "
+          f"load {where['load']:.1f}")
+    for part in args.parts:
+        show_cases(args, part, everything)
+    if "parked" in everything:
+        show_parked(everything["parked"])
+        show_given_back(everything["given_back"])
     if args.base is not None:
         print(f"\nbase is {args.base_commit[:12]}; ~ is not significant "
               f"(Mann-Whitney U test, p >= {SIGNIFICANT})")
     if args.quick:
         print("\n--quick: too few rounds to quote")
+
+
+def show_cases(args, part, everything):
+    results, where = everything["cases"], everything["machine"]
+    times = ("CPU time, with P=2 of time on the wall" if part == "tasks" else
+             f"CPU time {pinned(where)}")
+    print(f"\n{part}: {everything['rounds'][part]} rounds, nanoseconds of {times}, "
+          "medians +- half the interquartile range\n")
+    if args.base is not None:
+        print_aligned(base_rows(args.parts[part], results))
+    elif part == "tasks":
+        print_aligned(task_rows(args.parts[part], results))
+    else:
+        print_aligned(program_rows(args.parts[part], results))
+    if part == "tasks":
+        show_speed_ups(everything["speed_up"])
+    if part == "tasks" and args.base is None:
+        show_known(results)
 
 
 def pinned(where):
@@ -29,12 +52,21 @@ def pinned(where):
 
 # --- rows --------------------------------------------------------------------
 
-def program_rows(args, results):
+def program_rows(cases, results):
     rows = [["case", "belay", "hand", "go", "/hand", "/go", "mallocs", "target", ""]]
-    for case in args.cases:
-        r = results[case.name]
-        rows.append([case.name, *(time(r.get(name)) for name in ("belay", "hand", "go")),
+    for case in cases:
+        r = results[case.label]
+        rows.append([case.label, *(time(r.get(name)) for name in ("belay", "hand", "go")),
                      ratio(r, "hand"), ratio(r, "go"), f"{r['belay']['mallocs']:g}",
+                     target(case), verdict(case, r)])
+    return rows
+
+
+def task_rows(cases, results):
+    rows = [["case", "belay", "go", "/go", "target", ""]]
+    for case in cases:
+        r = results[case.label]
+        rows.append([case.label, time(r["belay"]), time(r.get("go")), ratio(r, "go"),
                      target(case), verdict(case, r)])
     return rows
 
@@ -45,11 +77,11 @@ def verdict(case, result):
     return result["verdict"] or ""
 
 
-def base_rows(args, results):
+def base_rows(cases, results):
     rows = [["case", "new", "base", "new/base", "p", ""]]
-    for case in args.cases:
-        r = results[case.name]
-        rows.append([case.name, time(r["new"]), time(r["base"]), f"{r['ratio']:.3f}",
+    for case in cases:
+        r = results[case.label]
+        rows.append([case.label, time(r["new"]), time(r["base"]), f"{r['ratio']:.3f}",
                      f"{r['p']:.3f}", change(r)])
     return rows
 
@@ -61,9 +93,11 @@ def change(result):
 
 
 def time(s):
-    """`12.3 +- 4%`."""
+    """`12.3 +- 4%`; `12.3 ms +- 4%` where nanoseconds have too many digits."""
     if s is None:
         return "-"
+    if s["median"] >= 1e5:
+        return f"{s['median'] / 1e6:.3g} ms +-{spread(s):3.0%}"
     digits = max(0, 3 - len(str(int(s["median"]))))
     return f"{s['median']:.{digits}f} +-{spread(s):3.0%}"
 
@@ -74,6 +108,79 @@ def ratio(result, name):
 
 def target(case):
     return f"<= {case.target:.2f} {case.than}" if case.target else "-"
+
+
+# --- beside the cases -------------------------------------------------------------
+
+def show_speed_ups(ups):
+    if not ups:
+        return
+    print("\nspeed-up from one processor to two; too low on a machine that others use\n")
+    names = [name for name in ("belay", "go", "new", "base") if name in
+             next(iter(ups.values()))]
+    print_aligned([["case", *names, "", ""],
+                   *([case, *(f"{by[name]:.2f}" for name in names), "", ""]
+                     for case, by in ups.items())])
+
+
+def show_known(results):
+    rows = [[what, time(results[label]["belay"]), known, label, ""]
+            for what, known, label in KNOWN if label in results]
+    if not rows:
+        return
+    print("\nbeside the best C libraries, which know one thread: their figures are known "
+          "ones, from\nother machines, and were not measured in this run\n")
+    print_aligned([["", "belay", "known", "our case", ""], *rows])
+
+
+def show_parked(rows):
+    print("\nmemory: goroutines parked in a new process: resident bytes and page tables of "
+          "each,\nnanoseconds until it has parked (every page is new), lines in "
+          "/proc/self/maps; medians\n")
+    print_aligned([["", "goroutines", "P", "bytes", "ns", "/go", "maps", "target", ""],
+                   *map(parked_row, rows)])
+
+
+def parked_row(r):
+    most = r["most_bytes"]
+    return [r["kind"], f"{r['goroutines']:,}", str(r["procs"]), f"{r['bytes']:.0f}",
+            f"{r['ns']:.0f}", f"{r['ratio']:.2f}" if r.get("ratio") else "-",
+            f"{r['maps']:.0f}", f"<= {most} B, 1.00 go, < {MOST_MAPS} maps" if most else "-",
+            parked_verdict(r)]
+
+
+def parked_verdict(r):
+    if "over" not in r:
+        return ""
+    return "over: " + ", ".join(r["over"]) if r["over"] else "ok"
+
+
+def show_given_back(ended):
+    """What somebody who counts bytes wants to know: when does the system have them,
+    and what does it cost to hurry?"""
+    print("\nmemory: 100,000 goroutines have ended, and nobody does anything: when their "
+          "stacks have\nbeen given back, and what of each is still there then; and what "
+          "bl_release_stacks() takes for\neach when called at once.  With MADV_FREE the "
+          "system takes it when it needs it: until then\nit is resident, and not counted "
+          "as taken.\n")
+    print_aligned([["policy", "P50", "P99", "taken", "resident", "call P50", "call P99", "",
+                    ""], *(given_back_row(policy, r) for policy, r in ended.items()
+                           if policy != "go")])
+    if "go" in ended:
+        r = ended["go"]
+        print(f"\nGo: {r['later']:.0f} bytes of each are taken 5 s later; "
+              f"debug.FreeOSMemory() takes {r['call_ns']:.0f} ns\nfor each, and leaves "
+              f"{r['taken']:.0f} bytes.")
+
+
+def given_back_row(policy, r):
+    return [policy, *(wait(r[key]) for key in ("p50_ms", "p99_ms")),
+            *(f"{r[key]:.0f} B" for key in ("taken", "resident")),
+            *(f"{r[key]:.0f} ns" for key in ("call_p50_ns", "call_p99_ns")), "", ""]
+
+
+def wait(ms):
+    return "over 25 s" if ms < 0 else f"{ms / 1000:.1f} s"
 
 
 # --- output ------------------------------------------------------------------

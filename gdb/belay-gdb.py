@@ -21,7 +21,6 @@ import gdb
 from gdb.unwinder import Unwinder, register_unwinder
 
 NEW, RUNNABLE, RUNNING = 0, 1, 2  # enum bl__status
-STACK_SHIFT = 14                  # BL__STACK_SHIFT
 COLOURS, COLOUR_BYTES = 16, 64    # g_of in sched/stack.c
 
 # How a CPU's registers lie at g->sp, and where the stack goes on.
@@ -72,19 +71,17 @@ def every_g():
     for cls in range(central.type.range()[1] + 1):
         slab = central[cls]["slabs"]
         while int(slab):
-            yield from of_slab(slab, cls, main.type)
+            yield from of_slab(slab, main.type)
             slab = slab["next"]
 
 
-def of_slab(slab, cls, pointer):
-    shift = STACK_SHIFT + cls
-    base, made = int(slab["base"]), int(slab["made"])
+def of_slab(slab, pointer):
+    base, made, stride = (int(slab[name]) for name in ("base", "made", "stride"))
     bits = words(int(slab["bits"].address), (made + 63) // 64) if made else []
     for i in range(made):
         if bits[i // 64] >> (i % 64) & 1:
-            low = base + (i << shift)
-            colour = COLOUR_BYTES * (low >> shift & COLOURS - 1)
-            at = low + (1 << shift) - colour - pointer.target().sizeof
+            colour = COLOUR_BYTES * (i % COLOURS)
+            at = base + stride * (i + 1) - colour - pointer.target().sizeof
             g = gdb.Value(at).cast(pointer)
             if int(g["status"]) != NEW and not g["is_system"]:
                 yield g

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 #
-# deps.sh build|demo|check|ci - installs the Debian packages that are missing.
+# deps.sh build|demo|check|docs|ci - installs the Debian packages that are missing.
 #
 # The one place where Belay names what it needs, and why:
 #   gcc g++ make       the compiler (its packages bring libbacktrace along), and
@@ -12,8 +12,12 @@
 #   libssl-dev         libcrypto's SHA-256 for the demo (examples/digest): as fast as
 #                      Go's own (nettle's is a tenth slower), so that the comparison
 #                      is one of the pipelines
-#   python3            test generators, benchmarks
+#   python3            manual pages from the headers; test generators, benchmarks
 #   binutils           objdump: the tests that read generated code
+#   mandoc             checks the manual pages, and makes the site's from them
+#   cmark-gfm          the guide as a site: the Markdown that its readers know from the
+#                      repository, tables included, in one small program (pandoc has a
+#                      dialect of its own and a hundred times the size)
 #   gdb valgrind       tests that run under them
 #   clang libunwind-dev  the second compiler; the unwinder ours is compared with
 #   gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
@@ -25,16 +29,18 @@ set -eu
 build='gcc g++ make cmake ninja-build pkg-config python3'
 demo="$build libssl-dev"
 check="$build binutils libunwind-dev"
-ci="$check libssl-dev clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
+docs="$build mandoc cmark-gfm"
+ci="$check mandoc cmark-gfm libssl-dev clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
 
 case ${1-} in
 build) wanted=$build ;;
 demo) wanted=$demo ;;
 check) wanted=$check ;;
+docs) wanted=$docs ;;
 ci) wanted=$ci ;;
 *)
-    echo "usage: deps.sh build|demo|check|ci" >&2
+    echo "usage: deps.sh build|demo|check|docs|ci" >&2
     exit 2
     ;;
 esac

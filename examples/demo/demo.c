@@ -49,8 +49,8 @@ syntax_error_text(const bl_error *err, char *buf, size_t size)
                             e->quote == '/' ? "comment" : "quote");
 }
 
-static const bl_error_kind syntax_error_kind = {"syntax_error",
-                                                syntax_error_text};
+static const bl_error_kind syntax_error_kind = {.name = "syntax_error",
+                                                .text = syntax_error_text};
 
 /* An error value has to outlive its panic, but the parser does not. */
 static _Noreturn void

@@ -11,6 +11,7 @@
 #include <belay/chan.h>
 #include <belay/config.h>
 #include <belay/defer.h>
+#include <belay/errors.h>
 #include <belay/go.h>
 #include <belay/panic.h>
 #include <belay/sync.h>

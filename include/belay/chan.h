@@ -60,16 +60,22 @@ BL_API void bl_chan_send(bl_chan *c, const void *value);
  * Call from: anywhere.  Blocks: until there is a value or c is closed. */
 BL_API bool bl_chan_recv(bl_chan *c, void *value);
 
-/* The same until an absolute time, bl_now() + d.  Returns 0, or -ETIMEDOUT. */
+/* Sends *value unless an absolute time, bl_now() + d, comes first.  Returns 0, or
+ * -ETIMEDOUT.
+ * Call from: anywhere.  Blocks: until then.  Panics: as bl_chan_send(). */
 BL_API int bl_chan_send_until(bl_chan *c, const void *value, int64_t until_ns);
 
-/* Returns 1, 0 once c is closed and empty, or -ETIMEDOUT. */
+/* Receives unless an absolute time comes first.  Returns 1, 0 once c is closed and
+ * empty, or -ETIMEDOUT.
+ * Call from: anywhere.  Blocks: until then. */
 BL_API int bl_chan_recv_until(bl_chan *c, void *value, int64_t until_ns);
 
-/* Without waiting: 0, or -EAGAIN. */
+/* Sends without waiting.  Returns 0, or -EAGAIN.
+ * Call from: anywhere.  Blocks: no.  Panics: as bl_chan_send(). */
 BL_API int bl_chan_try_send(bl_chan *c, const void *value);
 
-/* Without waiting: 1, 0 once c is closed and empty, or -EAGAIN. */
+/* Receives without waiting.  Returns 1, 0 once c is closed and empty, or -EAGAIN.
+ * Call from: anywhere.  Blocks: no. */
 BL_API int bl_chan_try_recv(bl_chan *c, void *value);
 
 /* Closes c: receivers get what is queued, then "no more".
@@ -77,7 +83,9 @@ BL_API int bl_chan_try_recv(bl_chan *c, void *value);
  * channel". */
 BL_API void bl_chan_shut(bl_chan *c);
 
-/* Values queued, and how many fit; both 0 for NULL and for timers' channels. */
+/* Returns how many values are queued, and how many fit; both are 0 for NULL and for
+ * timers' channels.
+ * Call from: anywhere.  Blocks: no. */
 BL_API size_t bl_chan_length(const bl_chan *c);
 BL_API size_t bl_chan_capacity(const bl_chan *c);
 
@@ -105,7 +113,8 @@ BL_API int bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns);
 
 #ifndef __cplusplus
 
-/* The type of a channel of T, for variables, parameters and members. */
+/* bl_chan_of(T): the type of a channel of T, for variables, parameters and
+ * members. */
 #define bl_chan_of(T) __typeof__(__typeof__(T) (*)[1])
 
 #define BL__ELEM(c) __typeof__(**(c))
@@ -124,9 +133,12 @@ BL_API int bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns);
           __typeof__((void)0, *(T *)0),                                        \
           __typeof__(1 ? BL__AS_POINTER(*(T *)0) : BL__AS_POINTER(v)))))
 
-/* bl_chan_make(T, capacity): a new channel.  As bl_chan_new(). */
+/* bl_chan_make(T, capacity): a new channel of T; otherwise as bl_chan_new(). */
 #define bl_chan_make(T, capacity)                                              \
     ((bl_chan_of(T))(void *)bl_chan_new(sizeof(T), (capacity)))
+
+/* What bl_chan_release(), bl_chan_shut(), bl_chan_length() and bl_chan_capacity() do,
+ * for a typed channel. */
 #define bl_chan_free(c) bl_chan_release((bl_chan *)(c))
 #define bl_chan_close(c) bl_chan_shut((bl_chan *)(c))
 #define bl_chan_len(c) bl_chan_length((const bl_chan *)(c))
@@ -154,12 +166,14 @@ BL_API int bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns);
         call((bl_chan *)(void *)bl__c, bl__to, ##__VA_ARGS__);                 \
     })
 
-/* bl_send(c, v); v is converted as in an assignment. */
+/* Send v as bl_chan_send(), bl_chan_send_until() and bl_chan_try_send() do; v is
+ * converted as in an assignment.  What no assignment would take is a compile-time
+ * error. */
 #define bl_send(c, v) BL__SEND(bl_chan_send, c, v)
 #define bl_send_until(c, v, until_ns) BL__SEND(bl_chan_send_until, c, v, until_ns)
 #define bl_try_send(c, v) BL__SEND(bl_chan_try_send, c, v)
 
-/* bl_recv(c): the value; zero once c is closed and empty. */
+/* bl_recv(c): receives, and is the value; zero once c is closed and empty. */
 #define bl_recv(chan)                                                          \
     __extension__({                                                            \
         __typeof__(chan) bl__c = (chan);                                       \
@@ -167,20 +181,23 @@ BL_API int bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns);
         bl_chan_recv((bl_chan *)(void *)bl__c, &bl__v);                        \
         bl__v;                                                                 \
     })
+
+/* Receive into *to as bl_chan_recv(), bl_chan_recv_until() and bl_chan_try_recv() do,
+ * and return what those return.  `to` is a pointer to the channel's type, or NULL. */
 #define bl_recv_ok(c, to) BL__RECV(bl_chan_recv, c, to)
 #define bl_recv_until(c, to, until_ns) BL__RECV(bl_chan_recv_until, c, to, until_ns)
 #define bl_try_recv(c, to) BL__RECV(bl_chan_try_recv, c, to)
 
-/* bl_for_recv (T, name, c) statement: for every value until c is closed and
- * empty. */
+/* bl_for_recv (T, name, c) statement: runs the statement for every value, until c is
+ * closed and empty. */
 #define bl_for_recv(T, name, c)                                                \
     for (bl_chan_of(T) bl__each = (c), *bl__once = &bl__each; bl__once;        \
          bl__once = 0)                                                         \
         for (T name; bl_recv_ok(bl__each, &name);)
 
-/* bl_select(case, ...): as bl_select_cases(); the cases' operands are evaluated
- * once, in order.  bl_select_or(case, ...): -1 at once when none is ready (Go's
- * default).  bl_select_until(until_ns, case, ...): -1 at that time. */
+/* bl_select(case, ...): does one of the cases, as bl_select_cases(); the cases'
+ * operands are evaluated once, in order.  bl_select_or(case, ...): -1 at once when none
+ * is ready (Go's default).  bl_select_until(until_ns, case, ...): -1 at that time. */
 #define bl_select(...) BL__SELECT(BL_FOREVER, __VA_ARGS__)
 #define bl_select_or(...) BL__SELECT(BL_NO_WAIT, __VA_ARGS__)
 #define bl_select_until(until_ns, ...) BL__SELECT(until_ns, __VA_ARGS__)
@@ -189,8 +206,8 @@ BL_API int bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns);
                     sizeof((const bl_case[]){__VA_ARGS__}) / sizeof(bl_case),  \
                     (until_ns))
 
-/* bl_on_recv(c, &v), bl_on_recv_ok(c, &v, &ok), bl_on_send(c, v); &v may be NULL.
- * A case whose channel is NULL is never ready. */
+/* Cases for bl_select(): bl_on_send(c, v), bl_on_recv(c, &v), bl_on_recv_ok(c, &v,
+ * &ok); &v may be NULL.  A case whose channel is NULL is never ready. */
 #define bl_on_send(chan, v)                                                    \
     {.c = (bl_chan *)(void *)(chan),                                           \
      .value = (BL__ELEM(chan)[1]){BL__CHECKED(chan, v)},                       \

@@ -46,23 +46,24 @@
 
 #ifndef __cplusplus
 
-/* Opens a function's body: bl_returns (T, name) { ... } at the top of a function
- * that returns T.  name is the result, zero at first.  T is any type that fits
- * into two registers: scalars, pointers, structs up to 16 bytes without packed
- * members; a larger one is a compile-time error. */
+/* bl_returns (T, name) { ... }: the body of a function that returns T.  name is the
+ * result, zero at first.  T is any type that fits into two registers: scalars,
+ * pointers, structs up to 16 bytes without packed members; a larger one is a
+ * compile-time error. */
 #define bl_returns(T, name) BL__RETURNS(T, name)
 
-/* The same for a function that returns void. */
+/* bl_returns_nothing { ... }: the body of a function that returns void.  A plain
+ * `return;` may leave it. */
 #define bl_returns_nothing BL__RETURNS_NOTHING
 
-/* Leaves the body as if its end had been reached: Go's bare return. */
+/* bl_leave;: leaves the body as if its end had been reached: Go's bare return. */
 #define bl_leave BL__LEAVE()
 
-/* Sets the named result, then leaves: Go's `return v`. */
+/* bl_leave_with(v);: sets the named result, then leaves: Go's `return v`. */
 #define bl_leave_with(...) BL__LEAVE_WITH(__VA_ARGS__)
 
-/* Runs the block that follows when the enclosing block is left.  GCC only, with
- * -fexceptions; anything else is a compile-time error that says so. */
+/* bl_defer { ... };: runs the block when the enclosing block is left.  GCC only,
+ * with -fexceptions; anything else is a compile-time error that says so. */
 #define bl_defer BL__DEFER(__COUNTER__)
 
 /* bl_defer_call(f, args...): calls f(args...) when the body ends.  The compiler

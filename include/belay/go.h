@@ -44,12 +44,14 @@ typedef struct bl_go_options {
  * a NULL f is a fatal error. */
 #define bl_go(...) BL__GO(bl__go, (const bl_go_options *)0, __VA_ARGS__)
 
-/* The same with options, in parentheses: a bl_go_options value. */
+/* bl_go_with(options, f, args...): starts a goroutine with options, in parentheses:
+ * a bl_go_options value.  Else as bl_go(). */
 #define bl_go_with(options, ...)                                               \
     BL__GO(bl__go, ((const bl_go_options[1]){options}), __VA_ARGS__)
 
-/* The same; returns 0, -ENOMEM when there is no memory for a stack, or -EINVAL for
- * a stack size above 1 GiB, and does not panic. */
+/* bl_try_go(f, args...): starts a goroutine as bl_go() does, but returns 0, -ENOMEM
+ * when there is no memory for a stack, or -EINVAL for a stack size above 1 GiB, and
+ * does not panic.  bl_try_go_with(options, f, args...): the same with options. */
 #define bl_try_go(...) BL__GO(bl__go_try, (const bl_go_options *)0, __VA_ARGS__)
 #define bl_try_go_with(options, ...)                                           \
     BL__GO(bl__go_try, ((const bl_go_options[1]){options}), __VA_ARGS__)
@@ -78,8 +80,8 @@ BL_API uint64_t bl_goroutine_id(void);
 /* Whether the caller is a goroutine, not a plain thread. */
 BL_API bool bl_on_goroutine(void);
 
-/* A name for reports; the pointer is kept, so it has to outlive the goroutine (a
- * literal does).  NULL: none. */
+/* Sets, or returns, the calling goroutine's name for reports.  The pointer is kept,
+ * so it has to outlive the goroutine (a literal does).  NULL: none. */
 BL_API void bl_set_name(const char *name);
 BL_API const char *bl_name(void);
 
@@ -97,7 +99,8 @@ typedef struct bl_stack_stats {
     uint64_t released;       /* times that a stack's memory was given back */
 } bl_stack_stats;
 
-/* Call from: anywhere.  Blocks: no. */
+/* Reads what the goroutines' stacks take.
+ * Call from: anywhere.  Blocks: no. */
 BL_API void bl_read_stack_stats(bl_stack_stats *stats);
 
 /* Gives the memory of stacks that nobody uses back to the system now; otherwise
@@ -112,7 +115,7 @@ BL_API void bl_release_stacks(void);
  * Call from: anywhere.  Blocks: reads debug information on first use. */
 BL_API size_t bl_stack_all(char *buf, size_t size);
 
-/* The stack of goroutine id alone, with its pending deferred calls.  Returns 0 if
+/* Writes the stack of goroutine id alone, with its pending deferred calls.  Returns 0 if
  * there is no such goroutine.
  * Call from: anywhere.  Blocks: as bl_stack_all(). */
 BL_API size_t bl_stack_of(uint64_t id, char *buf, size_t size);

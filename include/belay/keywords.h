@@ -24,6 +24,7 @@
 
 #include <belay/chan.h>
 #include <belay/defer.h>
+#include <belay/errors.h>
 #include <belay/go.h>
 
 #if defined(__has_include)
@@ -59,5 +60,17 @@
 #define on_recv bl_on_recv
 #define on_recv_ok bl_on_recv_ok
 #define on_send bl_on_send
+
+#define errorf bl_errorf
+#define error_new bl_error_new
+#define error_static bl_error_static
+#define error_wrap bl_error_wrap
+#define error_join bl_error_join
+#define error_retain bl_error_retain
+#define error_release bl_error_release
+#define error_is bl_error_is
+#define error_as bl_error_as
+#define error_unwrap bl_error_unwrap
+#define error_print bl_error_print
 
 #endif

@@ -32,8 +32,9 @@ BL_BEGIN_DECLS
 /* --- what a panic carries ------------------------------------------------ */
 
 /* An error value: the first member of a type of your own, which says through
- * its kind how it prints.  Belay only keeps the pointer; the error belongs to
- * whoever made it and has to outlive the panic. */
+ * its kind how it prints, what it wraps and what it counts as; belay/errors.h has
+ * those that come with Belay, and the rules.  Name the members that you set, and
+ * leave the others out: .name and .text are enough. */
 typedef struct bl_error bl_error;
 
 typedef struct bl_error_kind {
@@ -41,6 +42,22 @@ typedef struct bl_error_kind {
     /* Writes the error's text into buf (size bytes, always terminated), as
      * snprintf does, and returns the length the whole text has. */
     size_t (*text)(const bl_error *err, char *buf, size_t size);
+    /* 0: whoever makes such an error looks after its memory.  Else errors of the
+     * kind are counted, so many bytes each, and bl_error_make() makes them. */
+    size_t size;
+    /* What err wraps: one error, which may be NULL, or an array of `count`, some of
+     * which may be NULL.  A kind has one of the two, or neither.  A counted error
+     * owns what it wraps: that is released with it. */
+    const bl_error *(*unwrap)(const bl_error *err);
+    const bl_error *const *(*causes)(const bl_error *err, size_t *count);
+    /* Whether err counts as target, for bl_error_is(); nothing is to be unwrapped. */
+    bool (*is)(const bl_error *err, const bl_error *target);
+    /* err as an error of another kind, for bl_error_as(): a pointer that is good as
+     * long as err is, or NULL. */
+    const void *(*as)(const bl_error *err, const struct bl_error_kind *kind);
+    /* Frees what else a counted error holds, before its memory goes.  It must not
+     * panic. */
+    void (*clear)(bl_error *err);
 } bl_error_kind;
 
 struct bl_error {
@@ -88,7 +105,9 @@ typedef struct bl_panic_info {
     bl_panic_kind kind;
     const char *text;      /* the message; for errors and values the type's name;
                               never NULL */
-    const bl_error *error; /* BL_PANIC_ERROR: what was panicked with */
+    const bl_error *error; /* BL_PANIC_ERROR: what was panicked with; a counted one
+                              until that function has returned: bl_error_retain()
+                              or bl_panic_copy() keeps it */
     bl_value value;        /* BL_PANIC_VALUE: what was panicked with */
     int signal;            /* BL_PANIC_FAULT: SIGSEGV, ...; else 0 */
     int signal_code;       /* BL_PANIC_FAULT: si_code, SEGV_MAPERR, ... */
@@ -108,7 +127,9 @@ BL_API BL_NORETURN BL_COLD BL_PRINTF(1, 2) void bl_panic(const char *format, ...
 
 /* Panics with an error value; recover finds the same pointer in ->error.  NULL
  * is Go's `panic(nil)`.
- * Call from: as bl_panic().  Owner: the caller keeps err.  Returns: never. */
+ * Call from: as bl_panic().  Owner: the panic takes over the caller's reference to
+ * a counted error (belay/errors.h); any other has to outlive the panic, and stays
+ * the caller's.  Returns: never. */
 BL_API BL_NORETURN BL_COLD void bl_panic_error(const bl_error *err);
 
 /* Panics with a pointer of any type; recover finds the same pointer in
@@ -156,13 +177,14 @@ BL_API void bl_panic_free(bl_panic_info *copy);
  * Call from: anywhere.  Blocks: reads debug information on first use. */
 BL_API size_t bl_stack(char *buf, size_t size);
 
-/* Prints `fatal error: ` with the formatted text and every stack it knows, and
- * ends the process with status 2.  No deferred code runs, nothing recovers it.
+/* Ends the process with status 2: prints `fatal error: ` with the formatted text and
+ * every stack it knows.  No deferred code runs, nothing recovers it.
  * Call from: anywhere.  Returns: never. */
 BL_API BL_NORETURN BL_COLD BL_PRINTF(1, 2) void bl_fatal(const char *format, ...);
 
 /* --- values -------------------------------------------------------------- */
 
+/* A truth value, for bl_panic_with(); prints as `true` or `false`. */
 static inline bl_value
 bl_bool(bool v)
 {
@@ -172,6 +194,7 @@ bl_bool(bool v)
     return r;
 }
 
+/* A signed integer of any width. */
 static inline bl_value
 bl_int(int64_t v)
 {
@@ -181,6 +204,7 @@ bl_int(int64_t v)
     return r;
 }
 
+/* An unsigned integer of any width. */
 static inline bl_value
 bl_uint(uint64_t v)
 {
@@ -190,6 +214,7 @@ bl_uint(uint64_t v)
     return r;
 }
 
+/* A floating-point number. */
 static inline bl_value
 bl_float(double v)
 {
@@ -199,6 +224,7 @@ bl_float(double v)
     return r;
 }
 
+/* A complex number, from its two parts. */
 static inline bl_value
 bl_complex(double real, double imaginary)
 {
@@ -208,7 +234,7 @@ bl_complex(double real, double imaginary)
     return r;
 }
 
-/* The text is not copied: it has to outlive the panic. */
+/* A string.  The text is not copied: it has to outlive the panic. */
 static inline bl_value
 bl_string(const char *text)
 {
@@ -218,6 +244,8 @@ bl_string(const char *text)
     return r;
 }
 
+/* A pointer with the name of its type, as bl_panic_value() takes them.  The name is
+ * not copied. */
 static inline bl_value
 bl_pointer(const void *p, const char *type_name)
 {
@@ -227,7 +255,8 @@ bl_pointer(const void *p, const char *type_name)
     return r;
 }
 
-/* The same value under a type's name: bl_named(bl_float(36.5), "celsius"). */
+/* The same value under a type's name: bl_named(bl_float(36.5), "celsius").  The name
+ * is not copied. */
 static inline bl_value
 bl_named(bl_value v, const char *type_name)
 {

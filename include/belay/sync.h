@@ -41,14 +41,23 @@ typedef struct bl_mutex {
     bl__sema sema;
 } bl_mutex;
 
-/* Call from: anywhere.  Blocks: until it is unlocked; for ever if the caller itself
+/* Locks m.
+ * Call from: anywhere.  Blocks: until it is unlocked; for ever if the caller itself
  * has locked it. */
 BL_API void bl_mutex_lock(bl_mutex *m);
 
-/* Never blocks; fails while others are starving. */
+/* Locks m unless an absolute time, bl_now() + d, comes first.  Returns 0, or
+ * -ETIMEDOUT: then it is not locked.
+ * Call from: anywhere.  Blocks: until then. */
+BL_API int bl_mutex_lock_until(bl_mutex *m, int64_t until_ns);
+
+/* Locks m if that is possible at once, and returns whether it did; fails while others
+ * are starving.
+ * Call from: anywhere.  Blocks: no. */
 BL_API bool bl_mutex_try_lock(bl_mutex *m);
 
-/* Call from: anywhere, not only who locked.  Blocks: no.
+/* Unlocks m.
+ * Call from: anywhere, not only who locked.  Blocks: no.
  * Fatal error: "sync: unlock of unlocked mutex". */
 BL_API void bl_mutex_unlock(bl_mutex *m);
 
@@ -62,11 +71,30 @@ typedef struct bl_rwmutex {
     int32_t departing; /* readers that the writer waits for */
 } bl_rwmutex;
 
+/* Locks rw for writing.
+ * Call from: anywhere.  Blocks: until all readers and writers have unlocked it. */
 BL_API void bl_rwmutex_lock(bl_rwmutex *rw);
+
+/* Locks rw for writing if that is possible at once, and returns whether it did.
+ * Call from: anywhere.  Blocks: no. */
 BL_API bool bl_rwmutex_try_lock(bl_rwmutex *rw);
+
+/* Ends writing: the readers that have come meanwhile go first.
+ * Call from: anywhere.  Blocks: no.
+ * Fatal error: "sync: Unlock of unlocked RWMutex". */
 BL_API void bl_rwmutex_unlock(bl_rwmutex *rw);
+
+/* Locks rw for reading.
+ * Call from: anywhere.  Blocks: while a writer has it, or waits for it. */
 BL_API void bl_rwmutex_rlock(bl_rwmutex *rw);
+
+/* Locks rw for reading if that is possible at once, and returns whether it did.
+ * Call from: anywhere.  Blocks: no. */
 BL_API bool bl_rwmutex_try_rlock(bl_rwmutex *rw);
+
+/* Ends reading: the last reader lets a waiting writer in.
+ * Call from: anywhere.  Blocks: no.
+ * Fatal error: "sync: RUnlock of unlocked RWMutex". */
 BL_API void bl_rwmutex_runlock(bl_rwmutex *rw);
 
 /* --- wait group ----------------------------------------------------------------- */
@@ -79,10 +107,16 @@ typedef struct bl_waitgroup {
 /* Adds n, which may be negative, to the counter; at zero all waiters go on.
  * Panics: "sync: negative WaitGroup counter". */
 BL_API void bl_waitgroup_add(bl_waitgroup *wg, int n);
+
+/* Subtracts 1 from the counter. */
 BL_API void bl_waitgroup_done(bl_waitgroup *wg);
 
-/* Blocks: until the counter is zero. */
+/* Waits for the others.
+ * Call from: anywhere.  Blocks: until the counter is zero. */
 BL_API void bl_waitgroup_wait(bl_waitgroup *wg);
+
+/* Waits for the others, or until an absolute time.  Returns 0 or -ETIMEDOUT. */
+BL_API int bl_waitgroup_wait_until(bl_waitgroup *wg, int64_t until_ns);
 
 /* Adds 1, and starts a goroutine that calls f(arg) and then subtracts it, also when f
  * panics or ends the goroutine (Go 1.25's WaitGroup.Go). */
@@ -105,10 +139,14 @@ typedef struct bl_once_func {
     void (*f)(void *arg);
     void *arg;
     bl_once once;
-    bl_panic_info *panicked; /* kept until the process ends */
+    bl_panic_info *panicked; /* a copy, for later calls; bl_panic_free() it before
+                                the memory of a bl_once_func is used again */
     bool returned;
 } bl_once_func;
 
+/* Calls of's function if nobody has yet, and panics with what that one panicked
+ * with.
+ * Call from: anywhere.  Blocks: while the first call is under way. */
 BL_API void bl_once_func_call(bl_once_func *of);
 
 /* --- condition variable --------------------------------------------------------- */
@@ -123,8 +161,14 @@ typedef struct bl_cond {
  * Panics: "sync.Cond is copied", as the other two. */
 BL_API void bl_cond_wait(bl_cond *c, bl_mutex *m);
 
-/* Wakes who has waited longest; or all. */
+/* Waits as bl_cond_wait() does, but until an absolute time at the latest.  Returns 0, or
+ * -ETIMEDOUT; either way with m locked. */
+BL_API int bl_cond_wait_until(bl_cond *c, bl_mutex *m, int64_t until_ns);
+
+/* Wakes who has waited longest. */
 BL_API void bl_cond_signal(bl_cond *c);
+
+/* Wakes all that wait. */
 BL_API void bl_cond_broadcast(bl_cond *c);
 
 /* --- weighted semaphore --------------------------------------------------------- */
@@ -138,11 +182,20 @@ typedef struct bl_semaphore {
     void *first, *last;
 } bl_semaphore;
 
+/* Takes n units.
+ * Call from: anywhere.  Blocks: until there are so many, and those who came before
+ * have theirs. */
 BL_API void bl_semaphore_acquire(bl_semaphore *s, int64_t n);
-/* Returns 0 or -ETIMEDOUT. */
+
+/* Takes n units unless an absolute time comes first.  Returns 0 or -ETIMEDOUT. */
 BL_API int bl_semaphore_acquire_until(bl_semaphore *s, int64_t n, int64_t until_ns);
+
+/* Takes n units if that is possible at once, and returns whether it did.
+ * Call from: anywhere.  Blocks: no. */
 BL_API bool bl_semaphore_try_acquire(bl_semaphore *s, int64_t n);
-/* Panics: "semaphore: released more than held". */
+
+/* Gives n units back.
+ * Panics: "semaphore: released more than held". */
 BL_API void bl_semaphore_release(bl_semaphore *s, int64_t n);
 
 /* --- pool ----------------------------------------------------------------------- */
@@ -155,15 +208,17 @@ typedef struct bl_pool {
     struct bl__pool *inner;
 } bl_pool;
 
-/* What was stored last on this processor, or any, or make()'s; NULL without make.
+/* Returns what was stored last on this processor, or any other item, or what make()
+ * makes; NULL without make.
  * Call from: anywhere.  Blocks: no. */
 BL_API void *bl_pool_get(bl_pool *p);
 
 /* Stores item; NULL is ignored.  Call from: anywhere.  Blocks: no. */
 BL_API void bl_pool_put(bl_pool *p, void *item);
 
-/* C has no collector that could empty pools: call this from time to time.  What is
- * stored survives one call, and is destroyed by the second if nobody has taken it. */
+/* Destroys what nobody has needed for long: what is stored survives one call, and is
+ * destroyed by the second if nobody has taken it.  C has no collector that could do
+ * it: call this from time to time. */
 BL_API void bl_pool_age(bl_pool *p);
 
 /* Destroys all items, and the pool's memory; it can be used again.  Nobody may be
@@ -197,9 +252,9 @@ typedef struct bl_flights {
     struct bl__flight *first;
 } bl_flights;
 
-/* Returns f(arg); while one call for key is under way others for the same key wait
- * for it, and return the same.  *shared (unless NULL) says whether others got it as
- * well.  A panic of f goes to all of them. */
+/* Calls f(arg) and returns its result; while one call for key is under way others for
+ * the same key wait for it, and return the same.  *shared (unless NULL) says whether
+ * others got it as well.  A panic of f goes to all of them. */
 BL_API void *bl_flights_do(bl_flights *fs, const char *key, void *(*f)(void *arg),
                            void *arg, bool *shared);
 

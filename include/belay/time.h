@@ -35,30 +35,36 @@ BL_BEGIN_DECLS
  * Call from: anywhere.  Blocks: no. */
 BL_API int64_t bl_now(void);
 
-/* bl_now() + ns, or BL_FOREVER where that overflows. */
+/* The time ns from now: bl_now() + ns, or BL_FOREVER where that overflows. */
 BL_API int64_t bl_after_ns(int64_t ns);
 
 /* Sleeps for ns; returns at once if that is not positive.
  * Call from: anywhere.  Blocks: for at least ns. */
 BL_API void bl_sleep(int64_t ns);
+
+/* Sleeps until an absolute time, bl_now() + d.
+ * Call from: anywhere.  Blocks: until then. */
 BL_API void bl_sleep_until(int64_t until_ns);
 
 typedef struct bl_timer bl_timer;
 
-/* A timer that sends the time on its channel, once, after ns.  Returns NULL when
+/* Makes a timer that sends the time on its channel, once, after ns.  Returns NULL when
  * memory is short.
  * Call from: anywhere.  Blocks: no.  Owner: caller, bl_timer_free(). */
 BL_API bl_timer *bl_timer_new(int64_t ns);
 
-/* A timer that calls f(arg) in a goroutine of its own after ns; it has no
- * channel.  Owner: caller, bl_timer_free(), which may be before it fires. */
+/* Makes a timer that calls f(arg) in a goroutine of its own after ns; it has no
+ * channel.  Returns NULL when memory is short.  Owner: caller, bl_timer_free(), which
+ * may be before it fires. */
 BL_API bl_timer *bl_after_func(int64_t ns, void (*f)(void *arg), void *arg);
 
-/* Sends the time every ns; slow receivers miss some.
+/* Makes a timer that sends the time every ns; slow receivers miss some.  Returns NULL
+ * when memory is short.  Owner: caller, bl_timer_free().
  * Panics: "non-positive interval for NewTicker". */
 BL_API bl_timer *bl_ticker_new(int64_t ns);
 
-/* The timer's channel, of int64_t; NULL for bl_after_func's. */
+/* The timer's channel, of int64_t; NULL for bl_after_func's.  bl_timer_chan() is the
+ * same with its type.  Owner: the timer. */
 BL_API bl_chan *bl_timer_channel(bl_timer *t);
 #define bl_timer_chan(t) ((bl_chan_of(int64_t))(void *)bl_timer_channel(t))
 

@@ -58,8 +58,10 @@ void bl__text_flush(struct bl__text *t);
 /* OPTION(name, default, greatest, help): one line is the whole definition of a
  * BELAYDEBUG knob: its variable, default, range and the text of help=1. */
 #define BL__OPTIONS(OPTION)                                                   \
+    OPTION(errorstack, 0, 50, "frames an error keeps of where it was made; 0: one line") \
     OPTION(faults, 1, 1, "turn SIGSEGV, SIGBUS, SIGFPE and SIGILL into panics") \
     OPTION(help, 0, 1, "print this table and exit")                           \
+    OPTION(locks, 0, 2, "report who parks with a pthread mutex locked; 2: and exit") \
     OPTION(madvdontneed, 0, 1, "give stacks back with MADV_DONTNEED, not _FREE") \
     OPTION(paniccheck, 0, 1, "panic where bl_recover() can never work")       \
     OPTION(schedseed, 0, INT_MAX, "not 0: one thread, every choice from the seed") \

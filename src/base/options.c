@@ -55,7 +55,7 @@ print_help(void)
     for (int i = 0; i < NOPTIONS; i++) {
         bl__put(&t, "  ");
         bl__put(&t, table[i].name);
-        for (size_t n = strlen(table[i].name); n < 12; n++)
+        for (size_t n = strlen(table[i].name); n < 14; n++)
             bl__put_char(&t, ' ');
         bl__put(&t, table[i].help);
         bl__put(&t, " (");

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +26,14 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
 #endif
 
-enum { NS_PER_S = 1000000000 };
+#ifndef PIDFD_SELF
+#define PIDFD_SELF (-10000) /* Linux 6.15 */
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+
+enum { NS_PER_S = 1000000000, MOST_PARTS = 32 };
 
 int64_t
 bl__os_now(void)
@@ -234,6 +242,34 @@ bl__os_guard(void *p, size_t size)
     if (bl__os_guards_are_free())
         return madvise(p, size, MADV_GUARD_INSTALL) == 0 ? 0 : -errno;
     return mprotect(p, size, PROT_NONE) == 0 ? 0 : -errno;
+}
+
+/* One system call for all, from Linux 6.15 on; a process can name itself without a
+ * descriptor since then. */
+static bool
+guard_at_once(char *p, size_t stride, unsigned n, size_t size)
+{
+    struct iovec parts[MOST_PARTS];
+
+    if (n > MOST_PARTS || !bl__os_guards_are_free())
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        parts[i] = (struct iovec){p + stride * i, size};
+    return syscall(SYS_process_madvise, PIDFD_SELF, parts, n, MADV_GUARD_INSTALL, 0) ==
+           (long)(size * n);
+}
+
+int
+bl__os_guards(char *p, size_t stride, unsigned n, size_t size)
+{
+    int error = 0;
+
+    if (guard_at_once(p, stride, n, size))
+        return (int)n;
+    for (unsigned i = 0; i < n; i++)
+        if ((error = bl__os_guard(p + stride * i, size)))
+            return i > 0 ? (int)i : error;
+    return (int)n;
 }
 
 void

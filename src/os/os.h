@@ -83,6 +83,9 @@ void *bl__os_reserve(size_t size, size_t align);
 
 /* Makes [p, p + size) fault.  Returns 0 or a negative errno; -ENOMEM is what the
  * kernel says at its limit of mappings. */
+/* Guards of `size` bytes at p, p + stride, ...: n of them.  Returns how many there are
+ * now, or, if that is none, a negative errno. */
+int bl__os_guards(char *p, size_t stride, unsigned n, size_t size);
 int bl__os_guard(void *p, size_t size);
 
 /* Whether guards cost no mapping of their own (MADV_GUARD_INSTALL). */

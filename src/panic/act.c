@@ -87,7 +87,7 @@ bl__act_push(struct bl__g *g, enum bl__act_kind kind)
     a->link = g->act;
     a->kind = kind;
     a->mode = BL__ACT_WALK;
-    a->recovered = a->repanicked = a->is_fault = a->has_text = false;
+    a->recovered = a->repanicked = a->is_fault = a->has_text = a->owns_error = false;
     a->cfa = 0;
     a->beside = a->link;
     a->load = NULL;
@@ -108,6 +108,8 @@ bl__act_drop(struct bl__g *g, struct bl__act *a)
         if (newer->beside == a)
             newer->beside = a->link;
     a->link = NULL;
+    if (BL__UNLIKELY(a->owns_error))
+        bl__act_release_error(a);
     if (g->room->free_first)
         g->room->free_last->link = a;
     else

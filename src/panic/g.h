@@ -70,6 +70,7 @@ struct bl__act {
     bool repanicked;         /* a newer panic carries the same value */
     bool is_fault;
     bool has_text;           /* info.text is the whole text of an error */
+    bool owns_error;         /* info.error is counted: released with the activation */
     uintptr_t base;          /* what it started lies below this address */
     uintptr_t cfa;           /* frame whose deferred code is running */
     struct bl__act *beside;  /* next older one that the walk will come to */
@@ -130,7 +131,7 @@ struct bl__g {
     struct bl__g *next;       /* in a run queue or a list of free ones */
     _Atomic uint32_t status;  /* enum bl__status */
     _Atomic uint32_t claimed; /* somebody wakes it: see sched/park.c */
-    void *woken_by;           /* the waiter, or timer, that was claimed */
+    int64_t waiting_since;    /* monotonic ns, to a tenth of a second */
     struct bl__m *locked_m;   /* the thread it is bound to */
     struct bl__bubble *bubble;
     int saved_errno;
@@ -153,7 +154,7 @@ struct bl__g {
     uint64_t created_by;      /* id */
     const char *name;         /* the user's; NULL: none */
     uintptr_t foreign_cfa;    /* frame whose landing pad libgcc entered last */
-    int64_t waiting_since;    /* monotonic ns; 0: not noted */
+    void *woken_by;           /* the waiter, or timer, that was claimed */
 
     void *sigstack;           /* mapped by us; NULL: the program's own */
     void *fiber;              /* a sanitizer's handle */
@@ -165,7 +166,8 @@ struct bl__g {
     _Alignas(16) char inline_calls[BL__CALLS_INLINE];
 } __attribute__((aligned(64)));
 
-/* What the scheduler, a later layer, adds to the engine; each may be NULL. */
+/* What later layers, the scheduler and errors, add to the engine; each may be
+ * NULL. */
 struct bl__hooks {
     /* All frames of goroutine g have been left by bl_goexit(); no return. */
     void (*goexit)(struct bl__g *g);
@@ -177,6 +179,9 @@ struct bl__hooks {
     void (*put_others)(struct bl__text *t, const struct bl__g *g);
     /* What stands in brackets in the header of g's stack. */
     void (*put_state)(struct bl__text *t, const struct bl__g *g);
+    /* One reference to a counted error more, or less. */
+    void (*retain_error)(const bl_error *err);
+    void (*release_error)(const bl_error *err);
 };
 
 extern struct bl__hooks bl__hooks;
@@ -285,6 +290,9 @@ const bl_panic_info *bl__recover_from_block(struct bl__g *g, uintptr_t cfa);
 bool bl__anything_pending(struct bl__g *g, const struct bl__ctx *ctx);
 
 /* --- values (value.c) ---------------------------------------------------- */
+
+/* Gives back the reference to a counted error that a has. */
+void bl__act_release_error(struct bl__act *a);
 
 /* Makes info a run-time error of that text (a literal). */
 void bl__info_runtime(bl_panic_info *info, const char *text);

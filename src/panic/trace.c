@@ -53,6 +53,19 @@ is_root(const char *name)
     return false;
 }
 
+/* Belay's own, which reports leave out.  Its static functions have no prefix: their
+ * files lie where this one does.  Level system shows them, as Go's. */
+static bool
+is_own(const struct bl__line *line)
+{
+    enum { FOLDER = sizeof __FILE__ - sizeof "panic/trace.c" };
+
+    if (bl__is_machinery(line->function))
+        return true;
+    return line->file && bl__traceback < BL__TRACEBACK_SYSTEM &&
+           strncmp(line->file, __FILE__, FOLDER) == 0;
+}
+
 /* A defer block is an inlined function of the one that it stands in, which
  * follows: f's is printed as f.defer. */
 static bool
@@ -121,7 +134,7 @@ on_line(void *arg, const struct bl__line *line)
         p->has_block = true;
     } else if (is_root(line->function)) {
         f->hidden = true;
-    } else if (bl__is_machinery(line->function)) {
+    } else if (is_own(line)) {
         f->hidden = true;
         if (is_panic_entry(line->function) && !f->in_panic) {
             if (f->any)
@@ -271,7 +284,7 @@ on_creator(void *arg, const struct bl__line *line)
     struct around *c = arg;
     struct bl__rule rule;
 
-    if (c->done || !line->function || bl__is_machinery(line->function) ||
+    if (c->done || !line->function || is_own(line) ||
         is_block(line->function))
         return;
     c->done = true;

@@ -20,6 +20,13 @@ bl__info_runtime(bl_panic_info *info, const char *text)
     *info = (bl_panic_info){.kind = BL_PANIC_RUNTIME, .text = text};
 }
 
+/* Errors that are counted are errors.h's: its hooks are there then. */
+static bool
+is_counted(const bl_error *err)
+{
+    return err->kind->size != 0 && bl__hooks.release_error;
+}
+
 static BL__NORETURN void
 bl__raise_here(struct bl__act *a, void *pc)
 {
@@ -98,11 +105,37 @@ bl_panic_error(const bl_error *err)
     const char *name = err ? err->kind->name : NULL; /* may fault: nothing begun */
     struct bl__act *a = bl__act_push(bl__self(), BL__ACT_PANIC);
 
-    if (err)
+    if (err) {
         a->info = (bl_panic_info){.kind = BL_PANIC_ERROR, .text = name, .error = err};
-    else
+        a->owns_error = is_counted(err);
+    } else {
         bl__info_runtime(&a->info, nil_panic);
+    }
     bl__raise_here(a, __builtin_return_address(0));
+}
+
+/* What stands where the error of a panic that is over stood. */
+static size_t
+gone_text(const bl_error *err, char *buf, size_t size)
+{
+    struct bl__text t = BL__TEXT_INTO(buf, size);
+
+    (void)err;
+    bl__put(&t, "belay: this error is gone: bl_error_retain() would have kept it");
+    bl__text_flush(&t);
+    return t.length;
+}
+
+void
+bl__act_release_error(struct bl__act *a)
+{
+    static const bl_error_kind kind = {.name = "gone", .text = gone_text};
+    static const bl_error gone = {&kind};
+    const bl_error *err = a->info.error;
+
+    a->owns_error = false;
+    a->info.error = &gone;
+    bl__hooks.release_error(err);
 }
 
 static const char *
@@ -137,6 +170,27 @@ bl_panic_value(const void *value, const char *type_name)
 
 /* The texts of the panic that is raised again may lie in an activation that is
  * about to be used for something else, so they are copied. */
+/* Made by bl_panic_copy(), which has its text right behind it. */
+static bool
+is_copy(const bl_panic_info *info)
+{
+    return info->text == (const char *)(info + 1);
+}
+
+/* The text that a raises is its own from now on: who gave it may free it. */
+static void
+own_text(struct bl__act *a, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n < sizeof a->text) {
+        a->info.text = memcpy(a->text, text, n + 1);
+    } else if ((a->heap_text = bl__os_map(n + 1))) {
+        a->heap_size = n + 1;
+        a->info.text = memcpy(a->heap_text, text, n + 1);
+    }
+}
+
 void
 bl_repanic(const bl_panic_info *info)
 {
@@ -148,16 +202,12 @@ bl_repanic(const bl_panic_info *info)
         bl__raise_here(a, __builtin_return_address(0));
     }
     a->info = *info;
-    if (info->kind == BL_PANIC_TEXT && info->text != a->text) {
-        size_t n = strlen(info->text);
-
-        if (n < sizeof a->text) {
-            a->info.text = memcpy(a->text, info->text, n + 1);
-        } else if ((a->heap_text = bl__os_map(n + 1))) {
-            a->heap_size = n + 1;
-            a->info.text = memcpy(a->heap_text, info->text, n + 1);
-        }
+    if (info->kind == BL_PANIC_ERROR && is_counted(info->error)) {
+        bl__hooks.retain_error(info->error);
+        a->owns_error = true;
     }
+    if ((info->kind == BL_PANIC_TEXT && info->text != a->text) || is_copy(info))
+        own_text(a, info->text);
     if (a->link && &a->link->info == info)
         a->link->repanicked = true;
     bl__raise_here(a, __builtin_return_address(0));
@@ -174,6 +224,8 @@ bl_panic_copy(const bl_panic_info *info)
     if (copy) {
         *copy = *info;
         copy->text = memcpy(copy + 1, info->text, n);
+        if (info->kind == BL_PANIC_ERROR && is_counted(info->error))
+            bl__hooks.retain_error(info->error);
     }
     return copy;
 }
@@ -181,6 +233,8 @@ bl_panic_copy(const bl_panic_info *info)
 void
 bl_panic_free(bl_panic_info *copy)
 {
+    if (copy && copy->kind == BL_PANIC_ERROR && is_counted(copy->error))
+        bl__hooks.release_error(copy->error);
     free(copy);
 }
 

@@ -24,11 +24,8 @@ static const char *const reasons[] = {
 static void
 put_minutes(struct bl__text *t, const struct bl__g *g)
 {
-    int64_t minutes;
+    int64_t minutes = (bl__os_now() - g->waiting_since) / 60000000000;
 
-    if (g->waiting_since == 0)
-        return;
-    minutes = (bl__os_now() - g->waiting_since) / 60000000000;
     if (minutes < 1)
         return;
     bl__put(t, ", ");
@@ -296,7 +293,8 @@ bl__dump_init(void)
     bl__hooks.put_state = put_state;
     if (bl__os_is_main_thread())
         main_g = bl__self();
-    if (sigaction(SIGQUIT, NULL, &old) == 0 && old.sa_handler == SIG_DFL &&
-        bl__options.faults)
+    /* as Go, also where it is ignored: a shell's background jobs start so */
+    if (sigaction(SIGQUIT, NULL, &old) == 0 && bl__options.faults &&
+        (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN))
         sigaction(SIGQUIT, &sa, NULL);
 }

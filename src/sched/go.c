@@ -46,7 +46,8 @@ end(struct bl__g *g)
         bl__enter_slow(g);
     bl__g_free(g);
     bl__track_release(g);
-    if (g->locked_m) {
+    if (g->locked_m) { /* what it did to the thread must not meet others */
+        g->locked_m->ends = true;
         g->locked_m->locked_g = NULL;
         g->locked_m = NULL;
         g->lock_depth = 0;

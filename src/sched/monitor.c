@@ -22,6 +22,7 @@ enum {
     SLICE_NS = 10000000,       /* a computation's time until others get the P */
     BLOCKED_NS = 100000,       /* without CPU time: it sleeps in the kernel */
     LINGER_NS = 20000000,      /* all idle for so long: sleep for good */
+    COARSE_NS = 100000000,     /* between two settings of sched.coarse_now */
 };
 
 /* Takes p from the thread that runs users' code with it.  Returns whether p has
@@ -145,6 +146,16 @@ trace(int64_t now)
     bl__text_flush(&t);
 }
 
+/* Who parks reads it: written seldom, it stays in their caches. */
+static void
+set_coarse_clock(int64_t now)
+{
+    int64_t last = atomic_load_explicit(&bl__sched.coarse_now, memory_order_relaxed);
+
+    if (now - last >= COARSE_NS)
+        atomic_store_explicit(&bl__sched.coarse_now, now, memory_order_relaxed);
+}
+
 /* Every P is idle: sleep until one is not. */
 static void
 sleep_for_good(void)
@@ -153,6 +164,7 @@ sleep_for_good(void)
 
     if (bl__options.schedtrace)
         until = bl__os_now() + (int64_t)bl__options.schedtrace * 1000000;
+    atomic_store_explicit(&bl__sched.coarse_now, 0, memory_order_relaxed);
     atomic_store(&bl__sched.monitor_wake, 0);
     atomic_store(&bl__sched.monitor_asleep, true);
     if (atomic_load(&bl__sched.idle) == atomic_load(&bl__sched.nprocs))
@@ -182,6 +194,7 @@ bl__monitor(void *unused)
 
         bl__os_nap(interval);
         now = bl__os_now();
+        set_coarse_clock(now);
         for (int i = 0; i < n; i++)
             any |= look_at(bl__sched.ps[i], now);
         wake_for_the_rest(now);

@@ -131,10 +131,19 @@ release_and_count(void *p)
     bl__bubble_parked(c.bubble);
 }
 
+static inline int64_t
+coarse_now(void)
+{
+    int64_t now = atomic_load_explicit(&bl__sched.coarse_now, memory_order_relaxed);
+
+    return BL__LIKELY(now != 0) ? now : bl__os_now();
+}
+
 void
 bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason reason)
 {
     g->reason = (uint8_t)reason;
+    g->waiting_since = coarse_now();
     atomic_store_explicit(&g->status, BL__G_WAITING, memory_order_relaxed);
     if (BL__UNLIKELY(g->bubble && bl__bubble_counts(g))) {
         struct counted c = {release, arg, g->bubble};
@@ -147,7 +156,6 @@ bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason re
     }
     bl__track_acquire(g);
     g->reason = BL__WAIT_NONE;
-    g->waiting_since = 0;
 }
 
 static void
@@ -170,17 +178,45 @@ bl__ready(struct bl__g *g, bool next)
     bl__ready_counted(g, next);
 }
 
+static void
+wake_thread(struct bl__g *g)
+{
+    if (g->sleeps) /* it is awake from now on: see bl__check_deadlock */
+        atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1, memory_order_seq_cst);
+    /* release: pairs with the acquire in park_thread */
+    atomic_store_explicit(&g->wake, 1, memory_order_release);
+    bl__os_futex_wake(&g->wake, 1);
+}
+
+void
+bl__ready_all(struct bl__g *g)
+{
+    struct bl__g *first = NULL, **last = &first, *next;
+
+    for (; g; g = next) {
+        next = g->next;
+        if (BL__UNLIKELY(g->bubble != NULL))
+            bl__bubble_readies(g);
+        bl__track_release(g);
+        if (BL__UNLIKELY(g->m == NULL)) {
+            wake_thread(g);
+            continue;
+        }
+        atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
+        *last = g;
+        last = &g->next;
+    }
+    *last = NULL;
+    if (first)
+        bl__enqueue_all(first);
+}
+
 void
 bl__ready_counted(struct bl__g *g, bool next)
 {
     bl__track_release(g);
     if (BL__UNLIKELY(g->m == NULL)) {
-        if (g->sleeps) /* it is awake from now on: see bl__check_deadlock */
-            atomic_fetch_sub_explicit(&bl__sched.parked_threads, 1,
-                                      memory_order_seq_cst);
-        /* release: pairs with the acquire in park_thread */
-        atomic_store_explicit(&g->wake, 1, memory_order_release);
-        bl__os_futex_wake(&g->wake, 1);
+        wake_thread(g);
         return;
     }
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);

@@ -25,7 +25,6 @@
 #include <string.h>
 
 struct bl__sched bl__sched;
-bool bl__tracked;
 
 enum {
     FAIRNESS = 61,          /* every so often the queue for all comes first */
@@ -37,6 +36,8 @@ enum {
     DEAD_FIRST_NS = 10000000, /* all idle for so long: is it a deadlock? */
     DEAD_LAST_NS = 1000000000,
 };
+
+static struct bl__m first_m; /* main's thread's */
 
 /* m->attention stays set: every way in may yield. */
 static bool
@@ -87,7 +88,7 @@ switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 }
 
 static void bl__g0_main(void *p) BL__NORETURN;
-static void run_goroutines(struct bl__m *m) BL__NORETURN;
+static void run_goroutines(struct bl__m *m);
 
 /* The main thread's g0 gets a stack when it is needed first. */
 static BL__NOINLINE void
@@ -98,6 +99,7 @@ start_g0(struct bl__m *m)
     if (!low)
         bl__fatal_at("out of memory for the scheduler", NULL, NULL);
     bl__os_guard(low, 4096);
+    bl__track_stack(low + 4096, low + G0_STACK);
     m->g0.stack_low = (uintptr_t)low + 4096;
     m->g0.stack_high = (uintptr_t)low + G0_STACK;
     m->g0.sp = bl__stack_begin(low + G0_STACK, bl__g0_main, m);
@@ -114,7 +116,7 @@ pick(struct bl__m *m, struct bl__g *from)
     bool is_next;
     struct bl__g *g;
 
-    if (BL__UNLIKELY(from->locked_m != NULL || bl__sched.special ||
+    if (BL__UNLIKELY(from->locked_m != NULL || m->ends || bl__sched.special ||
                      p->id >= atomic_load_explicit(&bl__sched.nprocs,
                                                    memory_order_relaxed)))
         return NULL;
@@ -148,6 +150,8 @@ bl__switch_away(struct bl__g *g, void (*release)(void *), void *arg)
         next = &m->g0;
         if (BL__UNLIKELY(!m->has_started))
             start_g0(m);
+        if (BL__UNLIKELY(bl__options.locks))
+            bl__held_check(g);
     }
     switch_to(m, g, next, false);
     restore_errno(g);
@@ -331,6 +335,40 @@ stop_m(struct bl__m *m)
     wait_for_work(m);
 }
 
+/* m's thread is about to end. */
+static void
+bury_m(struct bl__m *m)
+{
+    struct bl__m **at = &bl__sched.all_ms;
+
+    bl__set_self(NULL);
+    bl__lock(&bl__sched.lock);
+    while (*at != m)
+        at = &(*at)->all;
+    *at = m->all;
+    bl__sched.nms--;
+    m->next = bl__sched.dead_ms;
+    bl__sched.dead_ms = m;
+    bl__unlock(&bl__sched.lock);
+}
+
+/* Memory for an M: a dead one's, or fresh. */
+static struct bl__m *
+new_m(void)
+{
+    struct bl__m *m;
+
+    bl__lock(&bl__sched.lock);
+    m = bl__sched.dead_ms;
+    if (m)
+        bl__sched.dead_ms = m->next;
+    bl__unlock(&bl__sched.lock);
+    if (!m)
+        return bl__os_map(sizeof *m);
+    memset(m, 0, sizeof *m);
+    return m;
+}
+
 static void
 worker(void *arg)
 {
@@ -343,6 +381,8 @@ worker(void *arg)
     own(m, m->next_p);
     m->next_p = NULL;
     run_goroutines(m);
+    bl__os_sigstack_free(m->g0.sigstack);
+    bury_m(m);
 }
 
 static void
@@ -374,7 +414,7 @@ thread_exhaustion(void)
 static void
 make_m(struct bl__p *p, bool spinning)
 {
-    struct bl__m *m = bl__os_map(sizeof *m);
+    struct bl__m *m = new_m();
     int error = m ? 0 : -ENOMEM;
 
     if (m) {
@@ -406,11 +446,11 @@ make_m(struct bl__p *p, bool spinning)
             at = &(*at)->all;
         *at = m->all;
         bl__sched.nms--;
+        m->next = bl__sched.dead_ms;
+        bl__sched.dead_ms = m;
     }
     bl__idle_p_put(p);
     bl__unlock(&bl__sched.lock);
-    if (m)
-        bl__os_unmap(m, sizeof *m);
 }
 
 void
@@ -461,13 +501,35 @@ moves(void)
     return bl__sched.seed || (bl__options.torture & BL__TORTURE_MOVE);
 }
 
-void
-bl__enqueue(struct bl__g *g, bool next)
+/* The caller's, if it is inside. */
+static struct bl__p *
+current_p(void)
 {
     struct bl__g *self = bl__self_or_null();
     struct bl__m *m = self ? self->m : NULL;
-    struct bl__p *p = m && atomic_load_explicit(&m->inside, memory_order_relaxed)
-                          ? m->p : NULL;
+
+    return m && atomic_load_explicit(&m->inside, memory_order_relaxed) ? m->p : NULL;
+}
+
+/* p's queue has more than before.  What only fills run_next is not worth a thread. */
+static void
+tell_idle(const struct bl__p *p, bool next)
+{
+    if (atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) == 1)
+        return;
+    /* pairs with the last look in find_work(): either it sees the new one, or we that
+     * nobody looks any more */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) > 0 &&
+        (!next || atomic_load_explicit(&p->head, memory_order_relaxed) !=
+                      atomic_load_explicit(&p->tail, memory_order_relaxed)))
+        bl__wake_p();
+}
+
+void
+bl__enqueue(struct bl__g *g, bool next)
+{
+    struct bl__p *p = current_p();
 
     if (BL__UNLIKELY(!p || (bl__sched.special && moves()))) {
         bl__enqueue_global(g);
@@ -475,15 +537,25 @@ bl__enqueue(struct bl__g *g, bool next)
         return;
     }
     bl__runq_put(p, g, next);
-    if (atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) == 1)
+    tell_idle(p, next);
+}
+
+void
+bl__enqueue_all(struct bl__g *first)
+{
+    struct bl__p *p = current_p();
+
+    if (BL__LIKELY(p && !(bl__sched.special && moves()))) {
+        bl__runq_put_all(p, first);
+        tell_idle(p, true);
         return;
-    /* pairs with the last look in find_work(): either it sees g, or we that
-     * nobody looks any more */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) > 0 &&
-        (!next || atomic_load_explicit(&p->head, memory_order_relaxed) !=
-                      atomic_load_explicit(&p->tail, memory_order_relaxed)))
-        bl__wake_p();
+    }
+    while (first) {
+        struct bl__g *next = first->next;
+
+        bl__enqueue(first, false);
+        first = next;
+    }
 }
 
 /* --- looking for work ---------------------------------------------------- */
@@ -759,14 +831,36 @@ hand_over(struct bl__m *m, struct bl__g *g)
     wake(to);
 }
 
+/* The goroutine that was bound to m's thread has ended: so does the thread (Go's
+ * rule), but for main's, which can only sleep. */
+static void
+end_thread(struct bl__m *m)
+{
+    struct bl__p *p = m->p;
+
+    stop_spinning(m);
+    m->p = NULL;
+    if (p) {
+        atomic_fetch_add_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+        bl__start_m(p, true);
+    }
+    while (m == &first_m)
+        wait_for_work(m);
+}
+
 /* --- the loop ------------------------------------------------------------ */
 
-static BL__NORETURN void
+/* Returns when the thread is to end. */
+static void
 run_goroutines(struct bl__m *m)
 {
     struct bl__g *g;
 
     for (;;) {
+        if (BL__UNLIKELY(m->ends)) {
+            end_thread(m);
+            return;
+        }
         if (m->detached) {
             m->detached = false;
             atomic_fetch_sub_explicit(&bl__sched.detached, 1, memory_order_seq_cst);
@@ -799,6 +893,7 @@ bl__g0_main(void *p)
     bl__track_arrived(&m->g0);
     run_release(m);
     run_goroutines(m);
+    __builtin_unreachable(); /* main's thread does not end */
 }
 
 static void
@@ -856,6 +951,8 @@ bl__enter_slow(struct bl__g *g)
         return;
     }
     save_errno(g);
+    if (BL__UNLIKELY(bl__options.locks))
+        bl__held_check(g);
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
     m->release = release_to_global;
     m->release_arg = g;
@@ -899,7 +996,6 @@ bl__random(struct bl__g *g, uint32_t n)
 
 /* --- the beginning ------------------------------------------------------- */
 
-static struct bl__m first_m;
 
 static bool
 is_inside(const struct bl__g *g)
@@ -914,6 +1010,7 @@ make_p(int id)
 
     if (!p)
         return NULL;
+    bl__track_root(p, sizeof *p);
     p->id = id;
     p->timers.next = INT64_MAX;
     p->random = ((uint64_t)bl__os_now() + (uint64_t)id) * 0x9e3779b97f4a7c15 | 1;
@@ -1010,6 +1107,7 @@ in_child(void)
     atomic_store(&bl__sched.spinning, 0);
     atomic_store(&bl__sched.detached, m && !m->p);
     atomic_store(&bl__sched.monitor_asleep, false);
+    atomic_store(&bl__sched.coarse_now, 0);
     atomic_store(&bl__sched.parked_threads, 0);
     if (m) {
         m->all = NULL;
@@ -1034,6 +1132,7 @@ start(void)
     bl__sched.began = bl__os_now();
     bl__sched.seed = (uint64_t)bl__options.schedseed;
     bl__sched.special = bl__sched.seed || bl__options.torture;
+    bl__held_init();
     bl__sched.random = (bl__sched.seed * 0x9e3779b97f4a7c15) | 1;
     bl__sched.has_barrier = bl__os_barrier_init();
     bl__sched.fake_now = 1000000000;

@@ -10,6 +10,8 @@
  * talk to each other stay on one P. */
 #include "sched/sched.h"
 
+enum { PREFETCH_STACK = 8, PREFETCH_G = 3 };
+
 /* --- the one for all: sched.lock held ------------------------------------ */
 
 static void
@@ -89,28 +91,40 @@ bl__global_get(struct bl__p *p, uint32_t most)
 
 /* --- a P's --------------------------------------------------------------- */
 
-/* The ring is full: half of it, and g, go to the queue for all. */
+static struct bl__g *
+slot(const struct bl__p *p, uint32_t i)
+{
+    return atomic_load_explicit(&p->slots[i % BL__RUNQ], memory_order_relaxed);
+}
+
+/* The ring is full: half of it, and g, go to the queue for all.  Nobody else writes
+ * slots, so those that the new head has made ours can be read behind it. */
 static bool
 overflow(struct bl__p *p, struct bl__g *g, uint32_t head)
 {
     enum { HALF = BL__RUNQ / 2 };
-    struct bl__g *batch[HALF + 1];
 
-    for (uint32_t i = 0; i < HALF; i++)
-        batch[i] = atomic_load_explicit(&p->slots[(head + i) % BL__RUNQ],
-                                        memory_order_relaxed);
     /* release: thieves that see the new head have no business with the slots */
     if (!atomic_compare_exchange_strong_explicit(&p->head, &head, head + HALF,
                                                  memory_order_release,
                                                  memory_order_relaxed))
         return false;
-    batch[HALF] = g;
-    for (uint32_t i = 0; i < HALF; i++)
-        batch[i]->next = batch[i + 1];
+    for (uint32_t i = 0; i + 1 < HALF; i++)
+        slot(p, head + i)->next = slot(p, head + i + 1);
+    slot(p, head + HALF - 1)->next = g;
     bl__lock(&bl__sched.lock);
-    global_append(batch[0], g, HALF + 1);
+    global_append(slot(p, head), g, HALF + 1);
     bl__unlock(&bl__sched.lock);
     return true;
+}
+
+/* Makes g run_next.  Returns what was, or NULL. */
+static struct bl__g *
+exchange_next(struct bl__p *p, struct bl__g *g)
+{
+    /* acq_rel: a thief that takes it sees g (pairs with the exchange in
+     * bl__runq_steal and bl__runq_get) */
+    return atomic_exchange_explicit(&p->run_next, g, memory_order_acq_rel);
 }
 
 void
@@ -118,9 +132,7 @@ bl__runq_put(struct bl__p *p, struct bl__g *g, bool next)
 {
     uint32_t head, tail;
 
-    /* acq_rel: a thief that takes it sees g (pairs with the exchange in
-     * bl__runq_steal and bl__runq_get) */
-    if (next && !(g = atomic_exchange_explicit(&p->run_next, g, memory_order_acq_rel)))
+    if (next && !(g = exchange_next(p, g)))
         return;
     for (;;) {
         /* acquire: pairs with the release of head in bl__runq_steal */
@@ -137,6 +149,48 @@ bl__runq_put(struct bl__p *p, struct bl__g *g, bool next)
     atomic_store_explicit(&p->tail, tail + 1, memory_order_release);
 }
 
+/* As many of the list as there is room for, but not its last one, are published
+ * together.  Returns the rest. */
+static struct bl__g *
+put_some(struct bl__p *p, struct bl__g *first)
+{
+    /* acquire: pairs with the release of head in bl__runq_steal */
+    uint32_t head = atomic_load_explicit(&p->head, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed);
+
+    for (; first->next && tail - head < BL__RUNQ; first = first->next)
+        atomic_store_explicit(&p->slots[tail++ % BL__RUNQ], first,
+                              memory_order_relaxed);
+    /* release: as in bl__runq_put; behind it those in the ring may run */
+    atomic_store_explicit(&p->tail, tail, memory_order_release);
+    return first;
+}
+
+void
+bl__runq_put_all(struct bl__p *p, struct bl__g *first)
+{
+    struct bl__g *old = exchange_next(p, NULL), *next;
+
+    if (old)
+        bl__runq_put(p, old, false);
+    while ((first = put_some(p, first))->next) {
+        next = first->next; /* it is full: make room */
+        bl__runq_put(p, first, false);
+        first = next;
+    }
+    bl__runq_put(p, first, true);
+}
+
+/* g will run next but one: its struct and the newest of its stack, which lies right
+ * below for most.  A thousand goroutines that take turns don't fit into the first
+ * cache. */
+static inline void
+prefetch(const struct bl__g *g)
+{
+    for (int line = -PREFETCH_STACK; line < PREFETCH_G; line++)
+        __builtin_prefetch((const char *)g + 64 * line, 1);
+}
+
 struct bl__g *
 bl__runq_get(struct bl__p *p)
 {
@@ -151,7 +205,9 @@ bl__runq_get(struct bl__p *p)
         tail = atomic_load_explicit(&p->tail, memory_order_relaxed);
         if (tail == head)
             return NULL;
-        g = atomic_load_explicit(&p->slots[head % BL__RUNQ], memory_order_relaxed);
+        if (tail - head > 1)
+            prefetch(slot(p, head + 1));
+        g = slot(p, head);
         /* release: the slot has been read before it is free (pairs with the
          * acquire of head in bl__runq_put) */
         if (atomic_compare_exchange_weak_explicit(&p->head, &head, head + 1,
@@ -169,12 +225,13 @@ bl__runq_is_empty(const struct bl__p *p)
            !atomic_load_explicit(&p->run_next, memory_order_seq_cst);
 }
 
-/* Half of victim's queue: one to run, the rest for p's own, which is empty. */
+/* Half of victim's queue: one to run, the rest for p's own, which is empty: they are
+ * written there, and seen by others when they are p's. */
 struct bl__g *
 bl__runq_steal(struct bl__p *p, struct bl__p *victim, bool run_next)
 {
-    struct bl__g *batch[BL__RUNQ / 2];
-    uint32_t head, n;
+    uint32_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed), head, n;
+    struct bl__g *first;
 
     for (;;) {
         head = atomic_load_explicit(&victim->head, memory_order_acquire);
@@ -188,15 +245,17 @@ bl__runq_steal(struct bl__p *p, struct bl__p *victim, bool run_next)
             return run_next ? atomic_exchange_explicit(&victim->run_next, NULL,
                                                        memory_order_acquire)
                             : NULL;
-        for (uint32_t i = 0; i < n; i++)
-            batch[i] = atomic_load_explicit(&victim->slots[(head + i) % BL__RUNQ],
-                                            memory_order_relaxed);
+        first = slot(victim, head);
+        for (uint32_t i = 1; i < n; i++)
+            atomic_store_explicit(&p->slots[(tail + i - 1) % BL__RUNQ],
+                                  slot(victim, head + i), memory_order_relaxed);
         if (atomic_compare_exchange_weak_explicit(&victim->head, &head, head + n,
                                                   memory_order_acq_rel,
                                                   memory_order_relaxed))
             break;
     }
-    for (uint32_t i = 1; i < n; i++)
-        bl__runq_put(p, batch[i], false);
-    return batch[0];
+    /* release: as in bl__runq_put */
+    if (n > 1)
+        atomic_store_explicit(&p->tail, tail + n - 1, memory_order_release);
+    return first;
 }

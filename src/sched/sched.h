@@ -69,7 +69,7 @@ enum bl__reason {
 enum bl__status { BL__G_NEW, BL__G_RUNNABLE, BL__G_RUNNING, BL__G_WAITING };
 
 enum {
-    BL__RUNQ = 256,       /* slots of a P's queue; a power of two */
+    BL__RUNQ = 1024,      /* slots of a P's queue; a power of two */
     BL__MAXPROCS = 1024,
     BL__MAXTHREADS = 10000, /* Go's limit */
     BL__STACK_CLASSES = 17, /* 16 KiB << class, up to 1 GiB */
@@ -113,8 +113,11 @@ struct bl__p {
     _Atomic(struct bl__g *) run_next;
     _Atomic(struct bl__g *) slots[BL__RUNQ];
     struct bl__timers timers;
-    struct bl__g *free[BL__STACK_CLASSES]; /* dead goroutines with stacks; owner */
-    uint32_t nfree[BL__STACK_CLASSES];
+    struct bl__magazine {
+        struct bl__g *free;      /* dead goroutines with stacks; the owner's */
+        struct bl__g *full;      /* as many as go to a central list; NULL: none */
+        uint32_t n;              /* length of free */
+    } magazines[BL__STACK_CLASSES];
     uint64_t id_next, id_end;    /* goroutine ids; owner */
     uint64_t random;             /* owner */
     uint32_t seen_tick;          /* the monitor's */
@@ -140,6 +143,7 @@ struct bl__m {
     bool is_idle;                /* in the list of idle ones */
     bool detached;               /* counted in sched.detached */
     bool has_started;            /* its g0 has a stack */
+    bool ends;                   /* the goroutine bound to it has ended */
     int tid;
 };
 
@@ -149,6 +153,8 @@ struct bl__sched {
     struct bl__p *idle_ps;
     struct bl__m *idle_ms;
     struct bl__m *all_ms;
+    struct bl__m *dead_ms;       /* of threads that have ended: never unmapped, as
+                                    the monitor may still look at one */
     struct bl__m *keeper;        /* idle M that wakes for the next timer */
     int64_t keeper_until;
     int nms;                     /* threads that are Ms */
@@ -172,6 +178,9 @@ struct bl__sched {
     uint64_t trace_hash;         /* deterministic mode: of what ran so far */
     uint64_t seed;               /* 0: not deterministic */
     bool special;                /* deterministic, or under torture */
+    _Atomic int64_t coarse_now;  /* monotonic ns, a tenth of a second old at most,
+                                    for what must not cost a look at the clock; 0:
+                                    the monitor sleeps, look */
     uint64_t random;             /* deterministic mode's */
     _Atomic int64_t fake_now;    /* its clock */
     struct bl__p *ps[BL__MAXPROCS];
@@ -265,6 +274,10 @@ bool bl__park_until(struct bl__g *g, void (*release)(void *arg), void *arg,
  * runs before what is queued already. */
 void bl__ready(struct bl__g *g, bool next);
 
+/* The same for all goroutines, and plain threads, that `first` leads to by `next`, the
+ * last of which runs first. */
+void bl__ready_all(struct bl__g *first);
+
 /* The same for who has counted g in with its bubble. */
 void bl__ready_counted(struct bl__g *g, bool next);
 
@@ -275,6 +288,8 @@ void bl__yield(struct bl__g *g);
 
 /* Puts g, runnable, where the current P, or else any, will find it. */
 void bl__enqueue(struct bl__g *g, bool next);
+/* The same for a list; the last one runs first. */
+void bl__enqueue_all(struct bl__g *first);
 void bl__enqueue_global(struct bl__g *g);
 
 /* What a new goroutine does first. */
@@ -299,8 +314,21 @@ void bl__start_m(struct bl__p *p, bool spinning);
 /* The goroutine that p, its owner being the caller, runs next; NULL: none. */
 struct bl__g *bl__runq_get(struct bl__p *p);
 void bl__runq_put(struct bl__p *p, struct bl__g *g, bool next);
+/* A list by `next`; the last one becomes run_next. */
+void bl__runq_put_all(struct bl__p *p, struct bl__g *first);
 struct bl__g *bl__runq_steal(struct bl__p *p, struct bl__p *victim, bool run_next);
 bool bl__runq_is_empty(const struct bl__p *p);
+
+/* Whether nobody waits for p, as far as that can be seen from outside Belay: the caller
+ * may have lost it. */
+static inline bool
+bl__p_is_alone(const struct bl__p *p)
+{
+    return p &&
+           atomic_load_explicit(&p->head, memory_order_relaxed) ==
+               atomic_load_explicit(&p->tail, memory_order_relaxed) &&
+           !atomic_load_explicit(&p->run_next, memory_order_relaxed);
+}
 struct bl__g *bl__global_get(struct bl__p *p, uint32_t most); /* lock held */
 bool bl__take_p(struct bl__p *p); /* monitor: from its M in users' code */
 struct bl__p *bl__idle_p_get(void); /* lock held */
@@ -350,6 +378,12 @@ void bl__timers_move(struct bl__timers *from, struct bl__timers *to);
 
 void bl__monitor(void *unused);
 void bl__monitor_notify(void);
+
+/* --- pthread mutexes (held.c) --------------------------------------------- */
+
+void bl__held_init(void);
+/* Reports g, the caller's, if its thread has some locked: it is about to park. */
+void bl__held_check(const struct bl__g *g);
 
 /* --- reports (dump.c) ---------------------------------------------------- */
 

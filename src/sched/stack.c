@@ -8,18 +8,21 @@
  *   the page heap    slabs of address space, cut into stacks of one size; a bitmap
  *                    says which are in use
  *
- * A stack is a power of two, guard included, aligned to itself:
+ * A stack is a power of two, guard included, and a page:
  *
- *     low                                              low + size
+ *     low                                              low + stride
  *     | guard | ... grows down ...  | arguments | struct bl__g |
  *
  * The struct lies at the top, so that a parked goroutine touches one page.  It is
  * overwritten only from its maker on, so a list of dead ones can run through it.
+ * Without the odd page the top pages of all stacks would compete for a few sets of
+ * the TLB: on a Zen 5, 64 of its 4096 entries.
  * Stacks that have been in a central list for a while lose their pages and go back
  * to the heap (scavenge, called by the monitor); the guard stays. */
 #include "sched/sched.h"
 
 #include "os/os.h"
+#include "sched/track.h"
 
 #include <belay/go.h>
 #include <errno.h>
@@ -27,18 +30,35 @@
 #include <string.h>
 
 enum {
-    CACHE = 256,             /* stacks a P keeps of a size */
+    MAGAZINE = 128,          /* stacks that go to and fro together; a P has two */
     SLAB_BYTES = 1 << 26,    /* address space asked for at first */
     SLAB_MAX_BYTES = 1 << 30, /* and later on: few mappings, whatever the number */
     GUARD_BYTES = 1 << 13,
+    ODD_BYTES = 1 << 12,
+    GUARDS = 32,             /* made with one system call */
     SCAVENGE_NS = 1000000000,
 };
+
+/* Dead goroutines come in magazines: lists by `next`, at most MAGAZINE long.  The first
+ * of a list that is handed over whole holds what there is to know of it. */
+static struct bl__g **
+magazine_next(struct bl__g *first)
+{
+    return (struct bl__g **)&first->sp;
+}
+
+static uint64_t *
+magazine_count(struct bl__g *first)
+{
+    return &first->created_by;
+}
 
 struct slab {
     struct slab *next;
     char *base;
     uint32_t count;          /* stacks in it */
     uint32_t made;           /* those below have a guard */
+    uint32_t stride;         /* from one to the next */
     uint32_t used;           /* in use, or dead in a cache or list */
     uint64_t bits[];         /* which */
 };
@@ -48,7 +68,7 @@ static struct central {
     struct bl__lock lock;
     struct slab *slabs, *last; /* oldest first */
     struct slab *open;       /* where free ones are looked for first */
-    struct bl__g *dead;      /* with their pages */
+    struct bl__g *dead;      /* with their pages: magazines */
     uint32_t ndead;
     uint32_t low;            /* fewest in `dead` since the last scavenging */
     uint64_t released;       /* stacks that gave their pages back, ever */
@@ -70,14 +90,21 @@ bl__stack_class(size_t bytes)
     return class;
 }
 
+static char *
+low_of(const struct slab *s, uint32_t i)
+{
+    return s->base + (size_t)s->stride * i;
+}
+
 /* Neighbours' structs lie at different offsets in their pages: at the same one they
  * would all compete for the same few sets of the caches. */
 static struct bl__g *
-g_of(char *low, unsigned class)
+g_of(const struct slab *s, uint32_t i)
 {
-    size_t colour = (uintptr_t)low >> (BL__STACK_SHIFT + class) & 15;
+    size_t colour = i % 16;
 
-    return (struct bl__g *)(low + size_of(class) - 64 * colour - sizeof(struct bl__g));
+    return (struct bl__g *)(low_of(s, i) + s->stride - 64 * colour -
+                            sizeof(struct bl__g));
 }
 
 _Static_assert(sizeof(struct bl__g) <= 1024, "a parked goroutine is one page");
@@ -85,7 +112,7 @@ _Static_assert(sizeof(struct bl__g) <= 1024, "a parked goroutine is one page");
 static struct slab *
 make_slab(struct central *c, unsigned class)
 {
-    size_t size = size_of(class);
+    size_t size = size_of(class), stride = size + ODD_BYTES;
     size_t want = c->last ? SLAB_MAX_BYTES : SLAB_BYTES;
     uint32_t count = size >= want ? 1 : (uint32_t)(want / size);
     size_t bytes = sizeof(struct slab) + (count + 63) / 64 * 8;
@@ -93,12 +120,13 @@ make_slab(struct central *c, unsigned class)
 
     if (!s)
         return NULL;
-    s->base = bl__os_reserve(size * count, size > 1 << 21 ? size : 1 << 21);
+    s->base = bl__os_reserve(stride * count, 1 << 21);
     if (!s->base) {
         bl__os_unmap(s, bytes);
         return NULL;
     }
     s->count = count;
+    s->stride = (uint32_t)stride;
     if (c->last)
         c->last->next = s;
     else
@@ -107,30 +135,53 @@ make_slab(struct central *c, unsigned class)
     return s;
 }
 
-/* A stack of s that is not in use. */
-static char *
-take_from(struct slab *s, unsigned class, int *error)
+/* The next stacks of s get their guards.  Returns 0, or why there is not even one. */
+static int
+make_guards(struct slab *s)
+{
+    uint32_t n = s->count - s->made < GUARDS ? s->count - s->made : GUARDS;
+    int done = bl__os_guards(low_of(s, s->made), s->stride, n, GUARD_BYTES);
+
+    if (done <= 0)
+        return done;
+    for (uint32_t i = s->made; i < s->made + (uint32_t)done; i++)
+        bl__track_stack(low_of(s, i) + GUARD_BYTES, low_of(s, i + 1));
+    s->made += (uint32_t)done;
+    return 0;
+}
+
+static struct bl__g *
+make_g(const struct slab *s, uint32_t i, unsigned class)
+{
+    struct bl__g *g = g_of(s, i);
+
+    memset(g, 0, offsetof(struct bl__g, inline_calls)); /* lazily freed, perhaps */
+    bl__g_init(g);
+    g->is_goroutine = true;
+    g->stack_class = (uint8_t)class;
+    g->stack_low = (uintptr_t)low_of(s, i) + GUARD_BYTES;
+    g->stack_high = (uintptr_t)g;
+    return g;
+}
+
+/* A stack of s that is not in use: its number, and the bit is set; -1: none. */
+static int64_t
+take_from(struct slab *s, int *error)
 {
     uint32_t i = 0;
-    char *low;
 
     while (s->bits[i / 64] == UINT64_MAX)
         i += 64;
     i += (uint32_t)__builtin_ctzll(~s->bits[i / 64]);
-    low = s->base + size_of(class) * i;
-    if (i >= s->made) {
-        *error = bl__os_guard(low, GUARD_BYTES);
-        if (*error)
-            return NULL;
-        s->made = i + 1;
-    }
+    if (i >= s->made && (*error = make_guards(s)))
+        return -1;
     s->bits[i / 64] |= UINT64_C(1) << i % 64;
     s->used++;
-    return low;
+    return i;
 }
 
-static char *
-take_from_heap(struct central *c, unsigned class, int *error)
+static struct slab *
+open_slab(struct central *c, unsigned class)
 {
     struct slab *s = c->open;
 
@@ -139,34 +190,46 @@ take_from_heap(struct central *c, unsigned class, int *error)
             ;
     if (!s)
         s = make_slab(c, class);
-    if (!s) {
-        *error = -ENOMEM;
-        return NULL;
-    }
-    c->open = s;
-    return take_from(s, class, error);
+    return c->open = s;
 }
 
-/* One of the dead; more of them, up to half a cache, go to p, whose cache is
- * empty.  Lock held, and there is one. */
+/* A magazine.  Lock held, and there is one. */
 static struct bl__g *
-take_dead(struct central *c, struct bl__p *p, unsigned class)
+take_dead(struct central *c)
 {
-    struct bl__g *g = c->dead, *last = g;
-    uint32_t n = 1;
+    struct bl__g *first = c->dead;
 
-    while (p && n < CACHE / 2 && last->next) {
-        last = last->next;
-        n++;
-    }
-    c->dead = last->next;
-    c->ndead -= n;
+    c->dead = *magazine_next(first);
+    c->ndead -= (uint32_t)*magazine_count(first);
     if (c->ndead < c->low)
         c->low = c->ndead;
-    if (p && n > 1) {
-        last->next = NULL;
-        p->free[class] = g->next;
-        p->nfree[class] = n - 1;
+    return first;
+}
+
+/* One of them.  Lock held, and there is one. */
+static struct bl__g *
+take_one_dead(struct central *c)
+{
+    struct bl__g *g = take_dead(c), *rest = g->next;
+
+    if (rest) {
+        *magazine_count(rest) = *magazine_count(g) - 1;
+        *magazine_next(rest) = c->dead;
+        c->ndead += (uint32_t)*magazine_count(rest);
+        c->dead = rest;
+    }
+    return g;
+}
+
+/* The first of a magazine; p, if there is one, gets the rest, as it has none. */
+static struct bl__g *
+load(struct central *c, struct bl__p *p, unsigned class)
+{
+    struct bl__g *g = p ? take_dead(c) : take_one_dead(c);
+
+    if (p) {
+        p->magazines[class].free = g->next;
+        p->magazines[class].n = (uint32_t)*magazine_count(g) - 1;
     }
     return g;
 }
@@ -177,99 +240,94 @@ take_central(struct bl__p *p, unsigned class, int *error)
 {
     struct central *c = &central[class];
     struct bl__g *g = NULL;
-    char *low = NULL;
+    struct slab *s = NULL;
+    int64_t i = -1;
 
     bl__lock(&c->lock);
     if (c->dead)
-        g = take_dead(c, p, class);
+        g = load(c, p, class);
+    else if ((s = open_slab(c, class)))
+        i = take_from(s, error);
     else
-        low = take_from_heap(c, class, error);
+        *error = -ENOMEM;
     bl__unlock(&c->lock);
-    if (!low)
-        return g;
-    g = g_of(low, class);
-    memset(g, 0, offsetof(struct bl__g, inline_calls)); /* lazily freed, perhaps */
-    bl__g_init(g);
-    g->is_goroutine = true;
-    g->stack_class = (uint8_t)class;
-    g->stack_low = (uintptr_t)low + GUARD_BYTES;
-    g->stack_high = (uintptr_t)g;
-    return g;
+    return i < 0 ? g : make_g(s, (uint32_t)i, class);
 }
 
 struct bl__g *
 bl__stack_get(struct bl__p *p, unsigned class, int *error)
 {
-    struct bl__g *g = p ? p->free[class] : NULL;
+    struct bl__magazine *z = p ? &p->magazines[class] : NULL;
+    struct bl__g *g = z ? z->free : NULL;
 
-    if (BL__LIKELY(g != NULL)) {
-        p->free[class] = g->next;
-        p->nfree[class]--;
-        return g;
+    if (BL__UNLIKELY(!g)) {
+        if (!z || !z->full)
+            return take_central(p, class, error);
+        g = z->full;
+        z->full = NULL;
+        z->n = MAGAZINE;
     }
-    return take_central(p, class, error);
+    z->free = g->next;
+    z->n--;
+    return g;
 }
 
 static void
-put_central(struct bl__g *first, struct bl__g *last, uint32_t n)
+put_central(struct bl__g *first, uint32_t n)
 {
     struct central *c = &central[first->stack_class];
 
+    *magazine_count(first) = n;
     bl__lock(&c->lock);
-    last->next = c->dead;
+    *magazine_next(first) = c->dead;
     c->dead = first;
     c->ndead += n;
     bl__unlock(&c->lock);
 }
 
-/* Half of a P's cache is handed on when it is full. */
-static void
-flush(struct bl__p *p, unsigned class)
-{
-    struct bl__g *first = p->free[class], *last = first;
-
-    for (int i = 1; i < CACHE / 2; i++)
-        last = last->next;
-    p->free[class] = last->next;
-    p->nfree[class] -= CACHE / 2;
-    put_central(first, last, CACHE / 2);
-}
-
 void
 bl__stack_put(struct bl__p *p, struct bl__g *g)
 {
-    unsigned class = g->stack_class;
+    struct bl__magazine *z;
 
+    g->next = NULL;
     if (!p) {
-        put_central(g, g, 1);
+        put_central(g, 1);
         return;
     }
-    g->next = p->free[class];
-    p->free[class] = g;
-    if (BL__UNLIKELY(++p->nfree[class] >= CACHE))
-        flush(p, class);
+    z = &p->magazines[g->stack_class];
+    if (BL__UNLIKELY(z->n == MAGAZINE)) {
+        if (z->full)
+            put_central(z->full, MAGAZINE);
+        z->full = z->free;
+        z->free = NULL;
+        z->n = 0;
+    }
+    g->next = z->free;
+    z->free = g;
+    z->n++;
 }
 
 /* --- giving back --------------------------------------------------------- */
 
 static struct slab *
-slab_of(struct central *c, const char *low, unsigned class)
+slab_of(struct central *c, const char *low)
 {
     struct slab *s = c->slabs;
 
-    while ((size_t)(low - s->base) >= size_of(class) * s->count)
+    while ((size_t)(low - s->base) >= (size_t)s->stride * s->count)
         s = s->next;
     return s;
 }
 
 static void
-release(struct central *c, struct bl__g *g, unsigned class)
+release(struct central *c, struct bl__g *g)
 {
     char *low = (char *)g->stack_low - GUARD_BYTES;
-    struct slab *s = slab_of(c, low, class);
-    uint32_t i = (uint32_t)((size_t)(low - s->base) / size_of(class));
+    struct slab *s = slab_of(c, low);
+    uint32_t i = (uint32_t)((size_t)(low - s->base) / s->stride);
 
-    bl__os_release(low + GUARD_BYTES, size_of(class) - GUARD_BYTES,
+    bl__os_release(low + GUARD_BYTES, s->stride - GUARD_BYTES,
                    !bl__options.madvdontneed);
     s->bits[i / 64] &= ~(UINT64_C(1) << i % 64);
     s->used--;
@@ -280,7 +338,7 @@ release(struct central *c, struct bl__g *g, unsigned class)
 /* What nobody has needed since the last time goes back: half of it, so that a
  * wave that comes again finds some. */
 static void
-scavenge(struct central *c, unsigned class)
+scavenge(struct central *c)
 {
     uint32_t n;
 
@@ -288,11 +346,7 @@ scavenge(struct central *c, unsigned class)
     n = (c->low + 1) / 2;
     c->low = c->ndead;
     for (; n > 0 && c->dead; n--) {
-        struct bl__g *g = c->dead;
-
-        c->dead = g->next;
-        c->ndead--;
-        release(c, g, class);
+        release(c, take_one_dead(c));
         if (n % 64 == 0) { /* others may be waiting */
             bl__unlock(&c->lock);
             bl__lock(&c->lock);
@@ -313,7 +367,7 @@ bl__stacks_scavenge(void)
     last = now;
     for (unsigned class = 0; class < BL__STACK_CLASSES; class++)
         if (central[class].slabs)
-            scavenge(&central[class], class);
+            scavenge(&central[class]);
 }
 
 void
@@ -323,13 +377,8 @@ bl_release_stacks(void)
         struct central *c = &central[class];
 
         bl__lock(&c->lock);
-        while (c->dead) {
-            struct bl__g *g = c->dead;
-
-            c->dead = g->next;
-            c->ndead--;
-            release(c, g, class);
-        }
+        while (c->dead)
+            release(c, take_one_dead(c));
         c->low = 0;
         bl__unlock(&c->lock);
     }
@@ -351,7 +400,7 @@ bl_read_stack_stats(bl_stack_stats *stats)
 
         bl__lock(&c->lock);
         for (const struct slab *s = c->slabs; s; s = s->next) {
-            stats->reserved_bytes += (uint64_t)s->count * size_of(class);
+            stats->reserved_bytes += (uint64_t)s->count * s->stride;
             taken += s->used;
         }
         stats->released += c->released;
@@ -374,7 +423,7 @@ bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg)
     for (unsigned class = 0; class < BL__STACK_CLASSES; class++) {
         for (struct slab *s = central[class].slabs; s; s = s->next) {
             for (uint32_t i = 0; i < s->made; i++) {
-                struct bl__g *g = g_of(s->base + size_of(class) * i, class);
+                struct bl__g *g = g_of(s, i);
 
                 if ((s->bits[i / 64] >> i % 64 & 1) &&
                     atomic_load_explicit(&g->status, memory_order_acquire) != BL__G_NEW)

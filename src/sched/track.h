@@ -11,6 +11,12 @@
 
 #include "sched/sched.h"
 
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>) && !defined(__SANITIZE_THREAD__)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+
 void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size)
     __attribute__((weak));
 void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *size)
@@ -23,12 +29,38 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
 void __tsan_release(void *address) __attribute__((weak));
 
+void __lsan_register_root_region(const void *start, size_t size)
+    __attribute__((weak));
+
 extern bool bl__tracked; /* constant after start */
+
+/* LeakSanitizer looks for pointers in [start, start + size), which malloc knows
+ * nothing of. */
+static inline void
+bl__track_root(const void *start, size_t size)
+{
+    if (__lsan_register_root_region)
+        __lsan_register_root_region(start, size);
+}
 
 static inline void
 bl__track_init(void)
 {
     bl__tracked = __sanitizer_start_switch_fiber || __tsan_create_fiber;
+}
+
+/* [low, high) is a stack from now on, for good: Valgrind takes a jump between two for
+ * a frame of megabytes otherwise.  Nothing if the library was built where Valgrind's
+ * header is not. */
+static inline void
+bl__track_stack(void *low, void *high)
+{
+#ifdef VALGRIND_STACK_REGISTER
+    VALGRIND_STACK_REGISTER(low, high);
+#else
+    (void)low;
+    (void)high;
+#endif
 }
 
 /* ThreadSanitizer does not look into the scheduler (CMakeLists.txt), whose protocols

@@ -310,7 +310,7 @@ release_all(bl_chan *c)
 void
 bl_chan_shut(bl_chan *c)
 {
-    struct bl__g *g, *wake, *next;
+    struct bl__g *g, *wake;
 
     if (!c)
         bl__panic_runtime("close of nil channel");
@@ -324,10 +324,7 @@ bl_chan_shut(bl_chan *c)
     c->closed = true;
     wake = release_all(c);
     bl__unlock(&c->lock);
-    for (; wake; wake = next) {
-        next = wake->next;
-        bl__ready(wake, true);
-    }
+    bl__ready_all(wake);
     bl__leave(g);
 }
 

@@ -33,21 +33,41 @@ release(void *p)
     bl__mutex_unlock_inside(r.m);
 }
 
-void
-bl_cond_wait(bl_cond *c, bl_mutex *m)
+int
+bl__cond_wait_bound(bl_cond *c, bl_mutex *m, const struct bl__bound *b)
 {
     struct releasing r = {c, m};
-    struct bl__waiter w = {0};
+    struct bl__waiter w = {.shared = b != NULL};
     struct bl__g *g;
+    int error;
 
     check(c);
     g = bl__enter();
     w.g = g;
+    atomic_store_explicit(&g->claimed, 0, memory_order_relaxed);
     bl__lock(BL__LOCK_OF(c));
     bl__queue_push(BL__QUEUE_OF(c), &w);
-    bl__park(g, release, &r, BL__WAIT_COND);
+    error = bl__park_bound(g, release, &r, BL__WAIT_COND, b);
+    if (error) {
+        bl__lock(BL__LOCK_OF(c));
+        bl__queue_remove(BL__QUEUE_OF(c), &w);
+        bl__unlock(BL__LOCK_OF(c));
+    }
     bl__leave(g);
     bl_mutex_lock(m);
+    return error;
+}
+
+void
+bl_cond_wait(bl_cond *c, bl_mutex *m)
+{
+    bl__cond_wait_bound(c, m, NULL);
+}
+
+int
+bl_cond_wait_until(bl_cond *c, bl_mutex *m, int64_t until_ns)
+{
+    return bl__cond_wait_bound(c, m, &(struct bl__bound){until_ns, NULL});
 }
 
 static struct bl__g *
@@ -91,11 +111,6 @@ bl_cond_broadcast(bl_cond *c)
     }
     *last = NULL;
     bl__unlock(BL__LOCK_OF(c));
-    while (first) {
-        struct bl__g *next = first->next;
-
-        bl__ready(first, false);
-        first = next;
-    }
+    bl__ready_all(first);
     bl__leave(self);
 }

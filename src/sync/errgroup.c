@@ -52,11 +52,25 @@ bl_errgroup_go(bl_errgroup *eg, int (*f)(void *arg), void *arg)
     bl_go(run_member, eg, f, arg);
 }
 
+/* Its last use: the panic that goes on has its own copy. */
+static void
+raise_kept(bl_panic_info *panicked)
+{
+    bl_returns_nothing {
+        bl_defer_call(bl_panic_free, panicked);
+        bl_repanic(panicked);
+    }
+}
+
 int
 bl_errgroup_wait(bl_errgroup *eg)
 {
+    bl_panic_info *panicked;
+
     bl_waitgroup_wait(&eg->members);
-    if (eg->panicked)
-        bl_repanic(eg->panicked);
+    panicked = eg->panicked;
+    eg->panicked = NULL;
+    if (panicked)
+        raise_kept(panicked);
     return eg->error;
 }

@@ -13,6 +13,9 @@
 #include "sync/sync.h"
 
 #include "os/os.h"
+#include "sched/track.h"
+
+#include <belay/go.h>
 
 enum {
     LOCKED = 1,
@@ -24,13 +27,19 @@ enum {
     PAUSES = 30,
 };
 
-/* Spinning is worth it only if the owner runs at the same time. */
-static bool
+/* Spinning is worth it only if the owner runs at the same time, and nobody here could
+ * run instead (Go's rule).  The P is only looked at: the monitor may take it. */
+static BL__NOT_TRACKED bool
 may_spin(int spins)
 {
-    return spins < SPINS &&
-           atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) > 1 &&
-           !bl__sched.special;
+    const struct bl__m *m = bl__self()->m;
+    int others = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) -
+                 atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) -
+                 atomic_load_explicit(&bl__sched.spinning, memory_order_relaxed);
+
+    if (spins >= SPINS || others <= 1 || bl__sched.special)
+        return false;
+    return !m || bl__p_is_alone(m->p);
 }
 
 /* One attempt to change the state from old.  Returns whether it was made, and in
@@ -68,12 +77,49 @@ take_over(bl_mutex *m, uint32_t old, bool starving)
     atomic_fetch_add_explicit(BL__U32(&m->state), change, memory_order_acquire);
 }
 
-static BL__NOINLINE void
-lock_slow(bl_mutex *m)
+/* A waiter goes before its time.  One that has been woken (WOKEN is set for it, or the
+ * mutex handed to it) takes a last chance: whoever woke it relies on that.  Returns
+ * whether the mutex is the caller's after all. */
+static bool
+give_up(bl_mutex *m, bool starving)
+{
+    uint32_t old = atomic_load(BL__U32(&m->state)), new;
+
+    for (;;) {
+        if (bl__sema_take(&m->sema)) { /* woken, in the last moment */
+            old = atomic_load(BL__U32(&m->state));
+            if (old & STARVING) {
+                take_over(m, old, starving);
+                return true;
+            }
+            do {
+                new = old & ~(uint32_t)WOKEN;
+                if (!(old & (LOCKED | STARVING)))
+                    new |= LOCKED;
+            } while (!atomic_compare_exchange_weak(BL__U32(&m->state), &old, new));
+            return !(old & (LOCKED | STARVING));
+        }
+        old = atomic_load(BL__U32(&m->state));
+        /* With no waiter left, or a starving mutex on its way from hand to hand, the
+         * unit is about to come. */
+        if (old / WAITER == 0 || (old & (LOCKED | STARVING)) == STARVING) {
+            bl_gosched();
+            continue;
+        }
+        new = old - WAITER;
+        if (new / WAITER == 0)
+            new &= ~(uint32_t)STARVING;
+        if (atomic_compare_exchange_strong(BL__U32(&m->state), &old, new))
+            return false;
+    }
+}
+
+static BL__NOINLINE int
+lock_slow(bl_mutex *m, const struct bl__bound *b)
 {
     int64_t since = 0;
     bool starving = false, awoke = false, got;
-    int spins = 0;
+    int spins = 0, error;
     uint32_t old = atomic_load_explicit(BL__U32(&m->state), memory_order_relaxed);
 
     for (;;) {
@@ -90,8 +136,10 @@ lock_slow(bl_mutex *m)
         if (!try_change(m, &old, awoke, starving, &got))
             continue;
         if (got)
-            return;
-        bl__sema_acquire(&m->sema, since != 0, BL__WAIT_MUTEX);
+            return 0;
+        error = bl__sema_acquire(&m->sema, since != 0, BL__WAIT_MUTEX, b);
+        if (BL__UNLIKELY(error))
+            return give_up(m, starving) ? 0 : error;
         if (since == 0)
             since = bl__os_now();
         else
@@ -99,23 +147,36 @@ lock_slow(bl_mutex *m)
         old = atomic_load_explicit(BL__U32(&m->state), memory_order_relaxed);
         if (old & STARVING) {
             take_over(m, old, starving);
-            return;
+            return 0;
         }
         awoke = true;
         spins = 0;
     }
 }
 
-void
-bl_mutex_lock(bl_mutex *m)
+int
+bl__mutex_lock_bound(bl_mutex *m, const struct bl__bound *b)
 {
     uint32_t free = 0;
 
     /* acquire: pairs with the release in unlocking */
-    if (BL__UNLIKELY(!atomic_compare_exchange_strong_explicit(
+    if (BL__LIKELY(atomic_compare_exchange_strong_explicit(
             BL__U32(&m->state), &free, LOCKED, memory_order_acquire,
             memory_order_relaxed)))
-        lock_slow(m);
+        return 0;
+    return lock_slow(m, b);
+}
+
+void
+bl_mutex_lock(bl_mutex *m)
+{
+    bl__mutex_lock_bound(m, NULL);
+}
+
+int
+bl_mutex_lock_until(bl_mutex *m, int64_t until_ns)
+{
+    return bl__mutex_lock_bound(m, &(struct bl__bound){until_ns, NULL});
 }
 
 bool

@@ -121,22 +121,30 @@ fly(bl_flights *fs, struct bl__flight *flight, void *(*f)(void *), void *arg)
     }
 }
 
-/* The last user frees it; a panic's text is kept, it may be on its way. */
-static void *
+/* The last user frees it. */
+static void
 disembark(bl_flights *fs, struct bl__flight *flight)
 {
-    void *result = flight->result;
-    bl_panic_info *panicked = flight->panicked;
     bool last;
 
     bl_mutex_lock(&fs->mutex);
     last = --flight->users == 0;
     bl_mutex_unlock(&fs->mutex);
-    if (last)
+    if (last) {
+        bl_panic_free(flight->panicked);
         free(flight);
-    if (panicked)
-        bl_repanic(panicked);
-    return result;
+    }
+}
+
+static void *
+result_of(bl_flights *fs, struct bl__flight *flight)
+{
+    bl_returns (void *, result) {
+        bl_defer_call(disembark, fs, flight);
+        if (flight->panicked)
+            bl_repanic(flight->panicked);
+        result = flight->result;
+    }
 }
 
 void *
@@ -171,5 +179,5 @@ bl_flights_do(bl_flights *fs, const char *key, void *(*f)(void *arg), void *arg,
         *shared = !mine || flight->users > 1;
         bl_mutex_unlock(&fs->mutex);
     }
-    return disembark(fs, flight);
+    return result_of(fs, flight);
 }

@@ -16,7 +16,7 @@ void
 bl_rwmutex_rlock(bl_rwmutex *rw)
 {
     if (BL__UNLIKELY(atomic_fetch_add(BL__I32(&rw->readers), 1) + 1 < 0))
-        bl__sema_acquire(&rw->reader_sema, false, BL__WAIT_RWMUTEX_R);
+        bl__sema_acquire(&rw->reader_sema, false, BL__WAIT_RWMUTEX_R, NULL);
 }
 
 bool
@@ -51,7 +51,7 @@ bl_rwmutex_lock(bl_rwmutex *rw)
     bl_mutex_lock(&rw->writers);
     n = atomic_fetch_sub(BL__I32(&rw->readers), MAX);
     if (n != 0 && atomic_fetch_add(BL__I32(&rw->departing), n) + n != 0)
-        bl__sema_acquire(&rw->writer_sema, false, BL__WAIT_RWMUTEX_W);
+        bl__sema_acquire(&rw->writer_sema, false, BL__WAIT_RWMUTEX_W, NULL);
 }
 
 bool

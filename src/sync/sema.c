@@ -16,8 +16,8 @@
 #include <belay/chan.h>
 #include <errno.h>
 
-static bool
-take(bl__sema *s)
+bool
+bl__sema_take(bl__sema *s)
 {
     uint32_t n = atomic_load(BL__U32(&s->count));
 
@@ -27,34 +27,63 @@ take(bl__sema *s)
     return false;
 }
 
-void
-bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason)
+static void
+unlock(void *p)
+{
+    bl__unlock(p);
+}
+
+/* Once in the queue, with s locked; returns without the lock. */
+static int
+wait_once(bl__sema *s, struct bl__g *g, struct bl__waiter *w, bool front,
+          enum bl__reason reason, const struct bl__bound *b)
+{
+    int error;
+
+    *w = (struct bl__waiter){.g = g, .shared = b != NULL};
+    if (front)
+        bl__queue_push_front(BL__QUEUE_OF(s), w);
+    else
+        bl__queue_push(BL__QUEUE_OF(s), w);
+    if (!b) {
+        bl__park_unlock(g, BL__LOCK_OF(s), reason);
+        return 0;
+    }
+    atomic_store_explicit(&g->claimed, 0, memory_order_relaxed);
+    error = bl__park_bound(g, unlock, BL__LOCK_OF(s), reason, b);
+    if (error) {
+        bl__lock(BL__LOCK_OF(s));
+        bl__queue_remove(BL__QUEUE_OF(s), w);
+        atomic_fetch_sub(BL__U32(&s->waiting), 1);
+        bl__unlock(BL__LOCK_OF(s));
+    }
+    return error;
+}
+
+int
+bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason,
+                 const struct bl__bound *b)
 {
     struct bl__waiter w = {0};
     struct bl__g *g;
+    int error = 0;
 
-    if (take(s))
-        return;
+    if (bl__sema_take(s))
+        return 0;
     g = bl__enter();
-    for (;;) {
+    do {
         bl__lock(BL__LOCK_OF(s));
         atomic_fetch_add(BL__U32(&s->waiting), 1);
-        if (take(s)) {
+        if (bl__sema_take(s)) {
             atomic_fetch_sub(BL__U32(&s->waiting), 1);
             bl__unlock(BL__LOCK_OF(s));
             break;
         }
-        w = (struct bl__waiter){.g = g};
-        if (front)
-            bl__queue_push_front(BL__QUEUE_OF(s), &w);
-        else
-            bl__queue_push(BL__QUEUE_OF(s), &w);
-        bl__park_unlock(g, BL__LOCK_OF(s), reason);
-        if (w.ticket || take(s))
-            break;
+        error = wait_once(s, g, &w, front, reason, b);
         front = true; /* it has waited already */
-    }
+    } while (error == 0 && !w.ticket && !bl__sema_take(s));
     bl__leave(g);
+    return error;
 }
 
 void
@@ -70,7 +99,7 @@ bl__sema_release_inside(bl__sema *s, bool hand_off)
     w = bl__queue_pop(BL__QUEUE_OF(s));
     if (w) {
         atomic_fetch_sub(BL__U32(&s->waiting), 1);
-        w->ticket = hand_off && take(s);
+        w->ticket = hand_off && bl__sema_take(s);
         g = w->g;
     }
     bl__unlock(BL__LOCK_OF(s));
@@ -121,17 +150,6 @@ grant(bl_semaphore *s)
     return first;
 }
 
-static void
-ready_all(struct bl__g *g)
-{
-    while (g) {
-        struct bl__g *next = g->next;
-
-        bl__ready(g, false);
-        g = next;
-    }
-}
-
 static bool
 take_units(bl_semaphore *s, int64_t n)
 {
@@ -141,17 +159,11 @@ take_units(bl_semaphore *s, int64_t n)
     return true;
 }
 
-static void
-unlock(void *p)
-{
-    bl__unlock(p);
-}
-
 int
-bl_semaphore_acquire_until(bl_semaphore *s, int64_t n, int64_t until_ns)
+bl__semaphore_acquire_bound(bl_semaphore *s, int64_t n, const struct bl__bound *b)
 {
     struct bl__g *g = bl__enter(), *wake = NULL;
-    bool in_time = true;
+    int error = 0;
 
     bl__lock(BL__LOCK_OF(s));
     if (take_units(s, n)) {
@@ -161,24 +173,29 @@ bl_semaphore_acquire_until(bl_semaphore *s, int64_t n, int64_t until_ns)
 
         atomic_store_explicit(&g->claimed, 0, memory_order_relaxed);
         bl__queue_push(BL__QUEUE_OF(s), &w);
-        in_time = bl__park_until(g, unlock, BL__LOCK_OF(s), BL__WAIT_SEMAPHORE,
-                                 until_ns);
-        if (!in_time) { /* those behind may have waited for us only */
+        error = bl__park_bound(g, unlock, BL__LOCK_OF(s), BL__WAIT_SEMAPHORE, b);
+        if (error) { /* those behind may have waited for us only */
             bl__lock(BL__LOCK_OF(s));
             bl__queue_remove(BL__QUEUE_OF(s), &w);
             wake = grant(s);
             bl__unlock(BL__LOCK_OF(s));
-            ready_all(wake);
+            bl__ready_all(wake);
         }
     }
     bl__leave(g);
-    return in_time ? 0 : -ETIMEDOUT;
+    return error;
+}
+
+int
+bl_semaphore_acquire_until(bl_semaphore *s, int64_t n, int64_t until_ns)
+{
+    return bl__semaphore_acquire_bound(s, n, &(struct bl__bound){until_ns, NULL});
 }
 
 void
 bl_semaphore_acquire(bl_semaphore *s, int64_t n)
 {
-    bl_semaphore_acquire_until(s, n, BL_FOREVER);
+    bl__semaphore_acquire_bound(s, n, NULL);
 }
 
 bool
@@ -205,7 +222,7 @@ bl_semaphore_release(bl_semaphore *s, int64_t n)
         wake = grant(s);
     }
     bl__unlock(BL__LOCK_OF(s));
-    ready_all(wake);
+    bl__ready_all(wake);
     bl__leave(g);
     if (wrong)
         bl_panic("semaphore: released more than held");

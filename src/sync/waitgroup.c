@@ -36,19 +36,50 @@ bl_waitgroup_done(bl_waitgroup *wg)
     bl_waitgroup_add(wg, -1);
 }
 
-void
-bl_waitgroup_wait(bl_waitgroup *wg)
+/* A waiter goes before its time.  Returns false if the counter has become zero: then
+ * there is a unit for the waiter, or will be in a moment. */
+static bool
+give_up(bl_waitgroup *wg)
 {
     uint64_t state = atomic_load(BL__U64(&wg->state));
+
+    while ((uint32_t)state != 0 && state >> 32 != 0)
+        if (atomic_compare_exchange_weak(BL__U64(&wg->state), &state, state - 1))
+            return true;
+    return false;
+}
+
+int
+bl__waitgroup_wait_bound(bl_waitgroup *wg, const struct bl__bound *b)
+{
+    uint64_t state = atomic_load(BL__U64(&wg->state));
+    int error;
 
     while (state >> 32 != 0) {
         if (!atomic_compare_exchange_weak(BL__U64(&wg->state), &state, state + 1))
             continue;
-        bl__sema_acquire(&wg->sema, false, BL__WAIT_WAITGROUP);
+        error = bl__sema_acquire(&wg->sema, false, BL__WAIT_WAITGROUP, b);
+        if (error && give_up(wg))
+            return error;
+        if (error)
+            bl__sema_acquire(&wg->sema, false, BL__WAIT_WAITGROUP, NULL);
         if (atomic_load(BL__U64(&wg->state)) != 0)
             bl_panic("sync: WaitGroup is reused before previous Wait has returned");
-        return;
+        return 0;
     }
+    return 0;
+}
+
+void
+bl_waitgroup_wait(bl_waitgroup *wg)
+{
+    bl__waitgroup_wait_bound(wg, NULL);
+}
+
+int
+bl_waitgroup_wait_until(bl_waitgroup *wg, int64_t until_ns)
+{
+    return bl__waitgroup_wait_bound(wg, &(struct bl__bound){until_ns, NULL});
 }
 
 static void

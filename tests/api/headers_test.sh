@@ -173,7 +173,7 @@ marks() { # COMPILER MARK: how often the tree has an annotation of that name
     grep -c "AnnotateAttr.*\"$2\"" "$tmp/tree"
 }
 for cc in "${clangs[@]}"; do
-    for mark in "belay:defer 4" "belay:returns 5"; do
+    for mark in "belay:defer 4" "belay:returns 6"; do
         set -- $mark
         checked=$((checked + 1))
         got=$(marks $cc "$1")

@@ -137,6 +137,31 @@ void f(void)
 }
 END
 
+    # E5: `%w` with what is no error is the compiler's to find
+    warns "no error for %pw" "format" "$@" <<'END'
+bl_error *f(int n);
+bl_error *f(int n)
+{
+    return bl_errorf("failed: %pw", n); /* HERE */
+}
+END
+    warns "no string for %s in an error" "format" "$@" <<'END'
+bl_error *f(bl_error *err);
+bl_error *f(bl_error *err)
+{
+    return bl_error_wrap(err, "open %s", 7); /* HERE */
+}
+END
+    accepts "errors for %pw and %pv" "$@" <<'END'
+bl_error_static(err_one, "one");
+bl_error *f(const char *path, bl_error *err);
+bl_error *f(const char *path, bl_error *err)
+{
+    return bl_error_join(bl_errorf("%s: %pw (%pv)", path, err, err_one), bl_errorf("x"),
+                         bl_errorf("%2$pw, %1$pw", err_one, err));
+}
+END
+
     refuses "too few arguments" "too few arguments to function" "$@" <<'END'
 void two(int a, int b);
 void f(void)

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* tests/api/sample.c - every macro of defer.h and keywords.h at least once, for
- * headers_test.sh, which counts what the analysis mode marks: five bodies, four
+ * headers_test.sh, which counts what the analysis mode marks: six bodies, four
  * blocks.  -DWITH_DEFER: with the blocks, which clang refuses otherwise. */
 #include <belay/belay.h>
 #include <belay/keywords.h>
@@ -10,6 +10,20 @@
 typedef struct pair {
     long a, b;
 } pair;
+
+error_static(err_sample, "sample");
+
+bl_error *errors(const char *path);
+
+bl_error *
+errors(const char *path)
+{
+    returns (bl_error *, err) {
+        err = error_wrap(err_sample, "open %s", path);
+        if (error_is(err, err_sample) && !error_as(err, err->kind))
+            err = error_join(err, error_new("new"), errorf("%s", path));
+    }
+}
 
 struct my_error {
     bl_error base;

@@ -30,5 +30,7 @@ main(void)
         printf("%d%c ", v, which ? 'b' : 'a');
     }
     printf("%lld\n", (long long)bl_now());
+    chan_free(a);
+    chan_free(b);
     return 0;
 }

@@ -142,8 +142,11 @@ close_twice(void)
 {
     chan_of(int) c = chan_make(int, 0);
 
-    chan_close(c);
-    chan_close(c);
+    returns_nothing {
+        defer_call(bl_chan_release, (bl_chan *)(void *)c);
+        chan_close(c);
+        chan_close(c);
+    }
 }
 
 static void
@@ -151,8 +154,11 @@ send_on_closed(void)
 {
     chan_of(int) c = chan_make(int, 3);
 
-    chan_close(c);
-    bl_send(c, 1);
+    returns_nothing {
+        defer_call(bl_chan_release, (bl_chan *)(void *)c);
+        chan_close(c);
+        bl_send(c, 1);
+    }
 }
 
 static void
@@ -160,8 +166,11 @@ try_send_on_closed(void)
 {
     chan_of(int) c = chan_make(int, 3);
 
-    chan_close(c);
-    bl_try_send(c, 1);
+    returns_nothing {
+        defer_call(bl_chan_release, (bl_chan *)(void *)c);
+        chan_close(c);
+        bl_try_send(c, 1);
+    }
 }
 
 static void

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 static const char deadlock[] = "fatal error: all goroutines are asleep - deadlock!\n";
 
@@ -68,6 +69,7 @@ G23_the_count_drops_after_goexit(void)
 {
     chan_of(int) done = chan_make(int, 0);
 
+    wait_until_alone();
     go(leave_early, done);
     CHECK_EQ(bl_num_goroutine(), 2);
     bl_recv(done);
@@ -175,6 +177,63 @@ locked_goroutines_keep_their_thread(void)
         go(stay, &wg);
     }
     bl_waitgroup_wait(&wg);
+}
+
+struct locked {
+    _Atomic int locked, tid;
+};
+
+/* Two are bound at the same time: one at least not to main's thread, which never
+ * ends. */
+static void
+end_locked(struct locked *l)
+{
+    bl_lock_os_thread();
+    for (l->locked++; l->locked < 2;)
+        gosched();
+    if (syscall(SYS_gettid) == getpid())
+        bl_unlock_os_thread();
+    else
+        l->tid = (int)syscall(SYS_gettid);
+}
+
+/* Go: a goroutine that ends locked takes its thread along. */
+static void
+locked_goroutines_take_their_thread_along(void)
+{
+    for (int i = 0; i < 20; i++) {
+        struct locked l = {0, 0};
+        int tries = 0;
+
+        go(end_locked, &l);
+        go(end_locked, &l);
+        wait_until_alone();
+        CHECK(l.tid != 0);
+        while (syscall(SYS_tgkill, getpid(), l.tid, 0) == 0 && tries++ < 100000)
+            usleep(20);
+        CHECK(tries < 100000);
+    }
+}
+
+static void
+panic_later(void)
+{
+    bl_sleep(5 * BL_MILLISECOND);
+    panic("alone");
+}
+
+static void
+leave_main_locked(void)
+{
+    bl_lock_os_thread();
+    go(panic_later);
+    goexit();
+}
+
+static void
+a_locked_main_may_leave(void)
+{
+    check_fatal(leave_main_locked, "panic: alone\n");
 }
 
 static void
@@ -301,7 +360,7 @@ P24_panic_in_a_timers_function(void)
     check_fatal(fail_in_timer, "panic: in a timer\n\ngoroutine ");
 }
 
-static void
+static __attribute__((no_sanitize("undefined"))) void
 follow_null(void)
 {
     *(volatile int *)NULL = 1;
@@ -314,31 +373,45 @@ fault_in_goroutine(void)
     bl_sleep(10 * BL_SECOND);
 }
 
+/* Reports of faults are to be ours. */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+    return "handle_segv=0:handle_sigbus=0";
+}
+
+/* above: the caller's hole, so that no compiler makes a loop of it. */
 static int
-dig(int n)
+dig(int n, volatile char *above)
 {
     volatile char hole[1000];
 
     hole[n % 1000] = (char)n;
     if (n < 0)
-        return 0;
-    return dig(n + 1) + hole[(n + 1) % 1000];
+        return above[0];
+    return dig(n + 1, hole) + hole[(n + 1) % 1000];
 }
 
 static void
 overflow(void)
 {
-    go(dig, 0);
+    go(dig, 0, NULL);
     bl_sleep(10 * BL_SECOND);
 }
+
+/* The place is not known before: compilers keep only the parts of an array they see
+ * used. */
+static volatile size_t place;
 
 static void
 large_frame(void)
 {
     volatile char hole[1 << 20];
 
-    hole[0] = 1;
-    hole[sizeof hole - 1] = 1;
+    hole[place] = 1;
+    (void)hole[place];
 }
 
 static void
@@ -654,6 +727,8 @@ main(void)
     RUN(ids_names_and_errno);
     RUN(errno_goes_with_the_goroutine);
     RUN(locked_goroutines_keep_their_thread);
+    RUN(locked_goroutines_take_their_thread_along);
+    RUN(a_locked_main_may_leave);
     RUN(maxprocs_may_change);
     RUN(any_C_code_may_block);
     RUN(P24_panic_in_a_timers_function);

@@ -336,7 +336,7 @@ noisy_text(const bl_error *err, char *buf, size_t size)
     return (size_t)snprintf(buf, size, "%s", n->name);
 }
 
-static const bl_error_kind noisy_kind = {"noisy", noisy_text};
+static const bl_error_kind noisy_kind = {.name = "noisy", .text = noisy_text};
 static const struct noisy first = {{&noisy_kind}, "1"}, second = {{&noisy_kind}, "2"},
                           third = {{&noisy_kind}, "3"};
 

@@ -290,7 +290,7 @@ error_text(const bl_error *err, char *buf, size_t size)
     return (size_t)snprintf(buf, size, "an error");
 }
 
-static const bl_error_kind error_kind = {"my_error", error_text};
+static const bl_error_kind error_kind = {.name = "my_error", .text = error_text};
 static const bl_error sentinel = {&error_kind};
 
 /* Runs raise and copies what was recovered. */

@@ -172,7 +172,10 @@ select_send(void)
     chan_of(int) other = chan_make(int, 0);
     int v;
 
-    bl_select(on_send(shared, 1), on_recv(other, &v));
+    returns_nothing {
+        defer_call(bl_chan_release, (bl_chan *)(void *)other);
+        bl_select(on_send(shared, 1), on_recv(other, &v));
+    }
 }
 
 static void

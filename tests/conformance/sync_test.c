@@ -5,6 +5,7 @@
  * deadlocks that come with it. */
 #include "concurrent.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -501,6 +502,7 @@ Y18_Y19_every_call_panics(void)
     for (int i = 0; i < 3; i++)
         CHECK_STR(panic_of(call_once_func), "failed");
     CHECK_EQ(counter, 1);
+    bl_panic_free(once_func.panicked);
     counter = 0;
     once_func = (bl_once_func){.f = count_once};
     for (int i = 0; i < 3; i++)
@@ -791,6 +793,127 @@ Y30_semaphore(void)
     CHECK_STR(panic_of(release_too_much), "semaphore: released more than held");
 }
 
+/* --- with a deadline ------------------------------------------------------------- */
+
+static _Atomic long late;
+
+/* Waits that mostly end before they have what they want, among others that do not:
+ * nothing may be lost. */
+static void
+lock_in_time(int n, bl_waitgroup *wg)
+{
+    for (int i = 0; i < n; i++) {
+        if (bl_mutex_lock_until(&mutex, bl_now() + i % 7 * 20 * BL_MICROSECOND)) {
+            late++;
+            continue;
+        }
+        counter++;
+        if (i % 16 == 0)
+            bl_sleep(30 * BL_MICROSECOND);
+        counter++;
+        bl_mutex_unlock(&mutex);
+    }
+    bl_waitgroup_done(wg);
+}
+
+static void *
+lock_in_time_in_thread(void *wg)
+{
+    lock_in_time(500, wg);
+    return NULL;
+}
+
+static void
+mutexes_with_a_deadline(void)
+{
+    bl_waitgroup wg = {0};
+    pthread_t thread;
+
+    counter = late = 0;
+    for (int i = 0; i < 8; i++) {
+        bl_waitgroup_add(&wg, 1);
+        go(lock_in_time, 500, &wg);
+    }
+    bl_waitgroup_add(&wg, 2);
+    go(count_up, 1000, &wg);
+    CHECK_EQ(pthread_create(&thread, NULL, lock_in_time_in_thread, &wg), 0);
+    bl_waitgroup_wait(&wg);
+    pthread_join(thread, NULL);
+    CHECK_EQ(counter, 2 * (9 * 500 - late) + 1000);
+    CHECK(late > 0);
+    CHECK(bl_mutex_try_lock(&mutex));
+    CHECK_EQ(bl_mutex_lock_until(&mutex, bl_now() + BL_MILLISECOND), -ETIMEDOUT);
+    CHECK_EQ(bl_mutex_lock_until(&mutex, 0), -ETIMEDOUT);
+    bl_mutex_unlock(&mutex);
+    CHECK(mutex.state == 0 && mutex.sema.waiting == 0 && mutex.sema.count == 0);
+}
+
+static void
+done_later(bl_waitgroup *wg)
+{
+    bl_sleep(100 * BL_MICROSECOND);
+    bl_waitgroup_done(wg);
+}
+
+static void
+wait_in_time(bl_waitgroup *wg, bl_waitgroup *all)
+{
+    if (bl_waitgroup_wait_until(wg, bl_now() + 100 * BL_MICROSECOND))
+        late++;
+    bl_waitgroup_done(all);
+}
+
+static void
+waitgroups_with_a_deadline(void)
+{
+    bl_waitgroup wg = {0};
+
+    bl_waitgroup_add(&wg, 1);
+    CHECK_EQ(bl_waitgroup_wait_until(&wg, bl_now() + BL_MILLISECOND), -ETIMEDOUT);
+    bl_waitgroup_done(&wg);
+    CHECK_EQ(bl_waitgroup_wait_until(&wg, 0), 0);
+    for (int i = 0; i < 200; i++) {
+        bl_waitgroup all = {0};
+
+        bl_waitgroup_add(&wg, 1);
+        bl_waitgroup_add(&all, 4);
+        for (int j = 0; j < 4; j++)
+            go(wait_in_time, &wg, &all);
+        go(done_later, &wg);
+        bl_waitgroup_wait(&all);
+        bl_waitgroup_wait(&wg);
+        CHECK(wg.state == 0 && wg.sema.count == 0 && wg.sema.waiting == 0);
+    }
+}
+
+static void
+signal_later(bl_cond *c)
+{
+    bl_sleep(100 * BL_MICROSECOND);
+    bl_cond_signal(c);
+}
+
+static void
+conds_with_a_deadline(void)
+{
+    static bl_cond c; /* the last ones signal when we are gone */
+    int got = 0;
+
+    bl_mutex_lock(&mutex);
+    CHECK_EQ(bl_cond_wait_until(&c, &mutex, bl_now() + BL_MILLISECOND), -ETIMEDOUT);
+    CHECK(!bl_mutex_try_lock(&mutex));
+    CHECK(c.first == NULL);
+    for (int i = 0; i < 200; i++) {
+        go(signal_later, &c);
+        got += bl_cond_wait_until(&c, &mutex, bl_now() + 100 * BL_MICROSECOND) == 0;
+    }
+    go(signal_later, &c);
+    CHECK_EQ(bl_cond_wait_until(&c, &mutex, bl_now() + 10 * BL_SECOND), 0);
+    bl_mutex_unlock(&mutex);
+    CHECK(c.first == NULL);
+    printf("# %d of 200 signals in time\n", got);
+}
+
 static int
 member(void *arg)
 {
@@ -894,6 +1017,9 @@ main(void)
     RUN(Y25_items_have_one_owner);
     RUN(Y29_only_a_defer_unlocks);
     RUN(Y30_semaphore);
+    RUN(mutexes_with_a_deadline);
+    RUN(waitgroups_with_a_deadline);
+    RUN(conds_with_a_deadline);
     RUN(error_groups);
     RUN(single_flights);
     return 0;

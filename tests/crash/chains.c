@@ -156,7 +156,7 @@ sector_text(const bl_error *err, char *buf, size_t size)
     return (size_t)snprintf(buf, size, "bad sector");
 }
 
-static const bl_error_kind sector_kind = {"*errors.errorString", sector_text};
+static const bl_error_kind sector_kind = {.name = "*errors.errorString", .text = sector_text};
 static const bl_error sector = {&sector_kind};
 
 static void
@@ -309,7 +309,7 @@ text_faults(const bl_error *err, char *buf, size_t size)
     return 1;
 }
 
-static const bl_error_kind faults_kind = {"mute", text_faults};
+static const bl_error_kind faults_kind = {.name = "mute", .text = text_faults};
 static const bl_error mute_faults = {&faults_kind};
 
 static void
@@ -318,9 +318,9 @@ raise_mute_faults(void)
     bl_panic_error(&mute_faults);
 }
 
-static const bl_error_kind panics_kind = {"mute", text_panics};
-static const bl_error_kind panics_error_kind = {"mute", text_panics_with_error};
-static const bl_error_kind panics_value_kind = {"mute", text_panics_with_value};
+static const bl_error_kind panics_kind = {.name = "mute", .text = text_panics};
+static const bl_error_kind panics_error_kind = {.name = "mute", .text = text_panics_with_error};
+static const bl_error_kind panics_value_kind = {.name = "mute", .text = text_panics_with_value};
 static const bl_error mute = {&panics_kind};
 static const bl_error mute_error = {&panics_error_kind};
 static const bl_error mute_value = {&panics_value_kind};

@@ -252,12 +252,12 @@ recovers(const bl_error *err, char *buf, size_t size)
     }
 }
 
-#define TEXT_CASE(name, function)                               \
-    static const bl_error_kind name##_kind = {#name, function}; \
-    static const bl_error name##_error = {&name##_kind};        \
-    static FRAME void name(void)                                \
-    {                                                           \
-        bl_panic_error(&name##_error);                          \
+#define TEXT_CASE(id, function)                               \
+    static const bl_error_kind id##_kind = {.name = #id, .text = function}; \
+    static const bl_error id##_error = {&id##_kind};          \
+    static FRAME void id(void)                                \
+    {                                                         \
+        bl_panic_error(&id##_error);                          \
     }
 
 TEXT_CASE(text_faults, follow_nil)
@@ -269,7 +269,7 @@ TEXT_CASE(text_recovers, recovers)
 static FRAME void
 text_gone(void)
 {
-    static bl_error_kind kind = {"gone", recovers};
+    static bl_error_kind kind = {.name = "gone", .text = recovers};
     static bl_error error = {&kind};
 
     bl_returns_nothing {
@@ -289,7 +289,7 @@ kindless(void)
 static FRAME void
 textless(void)
 {
-    static bl_error_kind kind = {"textless", NULL};
+    static bl_error_kind kind = {.name = "textless", .text = NULL};
     static bl_error error = {&kind};
 
     bl_panic_error(&error);

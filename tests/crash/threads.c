@@ -94,7 +94,7 @@ slow_text(const bl_error *err, char *buf, size_t size)
     return (size_t)snprintf(buf, size, "slow");
 }
 
-static const bl_error_kind slow_kind = {"slow", slow_text};
+static const bl_error_kind slow_kind = {.name = "slow", .text = slow_text};
 static const bl_error slow = {&slow_kind};
 
 static void *

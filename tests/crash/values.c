@@ -16,7 +16,7 @@ struct message {
     const char *text;
 };
 
-static const bl_error_kind message_kind = {"message", message_text};
+static const bl_error_kind message_kind = {.name = "message", .text = message_text};
 
 static size_t
 message_text(const bl_error *err, char *buf, size_t size)

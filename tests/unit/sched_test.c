@@ -4,6 +4,7 @@
 /* unit/sched_test.c - the scheduler's containers: run queues, heaps of timers,
  * queues of waiters, stacks. */
 #include "sched/sched.h"
+#include "os/os.h"
 
 #include "check.h"
 
@@ -182,6 +183,24 @@ memory_goes_back(void)
     CHECK_EQ(after.released - before.released, before.cached);
 }
 
+static void
+reports_say_for_how_long(void)
+{
+    static struct bl__g waits = {.is_goroutine = true, .status = BL__G_WAITING,
+                                 .reason = BL__WAIT_RECV};
+    char buf[64];
+    struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
+    int64_t before = bl__os_now();
+
+    waits.waiting_since = before - 185 * BL_SECOND;
+    bl__hooks.put_state(&t, &waits);
+    bl__text_flush(&t);
+    CHECK_STR(buf, "chan receive, 3 minutes");
+    bl_sleep(BL_MILLISECOND);
+    CHECK(bl__self()->waiting_since >= before - BL_SECOND / 5);
+    CHECK(bl__self()->waiting_since < before + 10 * BL_SECOND);
+}
+
 int
 main(void)
 {
@@ -195,5 +214,6 @@ main(void)
     RUN(stacks_have_the_size_asked_for);
     RUN(stacks_do_not_overlap);
     RUN(memory_goes_back);
+    RUN(reports_say_for_how_long);
     return 0;
 }

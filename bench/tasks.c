@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* bench/tasks.c - what goroutines, messages, select, mutexes and timers cost.
+ * go/tasks/tasks.go holds the same functions in the same order. */
+#include "tasks.h"
+
+enum {
+    WAVE = 1000, /* goroutines that are parked at the same time */
+    BATCH = 100, /* goroutines, timers that one join waits for */
+    FEW = 4,
+};
+
+/* Nobody uses it when a case begins or ends. */
+static bl_waitgroup joined;
+
+/* --- goroutines ----------------------------------------------------------- */
+
+static void
+yield(int64_t n)
+{
+    while (n-- > 0)
+        bl_gosched();
+    bl_waitgroup_done(&joined);
+}
+
+/* Two goroutines a processor take turns: with one, on two processors, neither would
+ * have anybody to yield to. */
+static uint64_t
+switches(int64_t n)
+{
+    int workers = 2 * bl_gomaxprocs(0);
+
+    bl_waitgroup_add(&joined, workers);
+    for (int i = 0; i < workers; i++)
+        go(yield, n / workers);
+    bl_waitgroup_wait(&joined);
+    return (uint64_t)n;
+}
+
+static void
+end(void)
+{
+    bl_waitgroup_done(&joined);
+}
+
+static uint64_t
+spawn_and_join(int64_t n, int at_a_time)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bl_waitgroup_add(&joined, at_a_time);
+        for (int j = 0; j < at_a_time; j++)
+            go(end);
+        bl_waitgroup_wait(&joined);
+    }
+    return (uint64_t)n;
+}
+
+static uint64_t
+spawn_one(int64_t n)
+{
+    return spawn_and_join(n, 1);
+}
+
+static uint64_t
+spawn_batch(int64_t n)
+{
+    return spawn_and_join(n, BATCH);
+}
+
+/* --- parked, woken, joined -------------------------------------------------- */
+
+static bl_waitgroup ready;
+
+static void
+wait_for_one(numbers c)
+{
+    bl_waitgroup_done(&ready);
+    bl_recv(c);
+    bl_waitgroup_done(&joined);
+}
+
+static void
+expect_wave(void)
+{
+    bl_waitgroup_add(&ready, WAVE);
+    bl_waitgroup_add(&joined, WAVE);
+}
+
+/* All wait in one channel, which is closed. */
+static uint64_t
+park_in_one(int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        numbers c = chan_make(int64_t, 0);
+
+        expect_wave();
+        for (int j = 0; j < WAVE; j++)
+            go(wait_for_one, c);
+        bl_waitgroup_wait(&ready);
+        chan_close(c);
+        bl_waitgroup_wait(&joined);
+        chan_free(c);
+    }
+    return (uint64_t)n;
+}
+
+/* Each waits in a channel of its own, and gets a message. */
+static uint64_t
+park_in_own(int64_t n)
+{
+    static numbers c[WAVE];
+
+    for (int j = 0; j < WAVE && !c[j]; j++)
+        c[j] = chan_make(int64_t, 0);
+    for (int64_t i = 0; i < n; i++) {
+        expect_wave();
+        for (int j = 0; j < WAVE; j++)
+            go(wait_for_one, c[j]);
+        bl_waitgroup_wait(&ready);
+        for (int j = 0; j < WAVE; j++)
+            bl_send(c[j], j);
+        bl_waitgroup_wait(&joined);
+    }
+    return (uint64_t)n;
+}
+
+/* --- messages --------------------------------------------------------------- */
+
+static void
+produce(numbers c, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        bl_send(c, i);
+    bl_waitgroup_done(&joined);
+}
+
+static void
+consume(numbers c, int64_t n, uint64_t *sum)
+{
+    uint64_t s = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        s = 31 * s + (uint64_t)bl_recv(c);
+    *sum = s;
+    bl_waitgroup_done(&joined);
+}
+
+static uint64_t
+messages(int64_t n, int capacity)
+{
+    numbers c = chan_make(int64_t, capacity);
+    uint64_t sum;
+
+    bl_waitgroup_add(&joined, 2);
+    go(consume, c, n, &sum);
+    go(produce, c, n);
+    bl_waitgroup_wait(&joined);
+    chan_free(c);
+    return sum;
+}
+
+static uint64_t
+unbuffered(int64_t n)
+{
+    return messages(n, 0);
+}
+
+static uint64_t
+buffered(int64_t n)
+{
+    return messages(n, 128);
+}
+
+/* --- select ------------------------------------------------------------------ */
+
+/* Every channel holds a message; the one that is taken gets another. */
+static uint64_t
+select_ready_2(int64_t n)
+{
+    numbers a = chan_make(int64_t, 1), b = chan_make(int64_t, 1);
+    int64_t v = 0;
+    uint64_t sum = 0;
+
+    bl_send(a, 1);
+    bl_send(b, 1);
+    for (int64_t i = 0; i < n; i++) {
+        switch (bl_select(on_recv(a, &v), on_recv(b, &v))) {
+        case 0: bl_send(a, v); break;
+        case 1: bl_send(b, v); break;
+        }
+        sum += (uint64_t)v;
+    }
+    chan_free(a);
+    chan_free(b);
+    return sum;
+}
+
+static void
+make_few(numbers c[FEW], int capacity)
+{
+    for (int i = 0; i < FEW; i++)
+        c[i] = chan_make(int64_t, capacity);
+}
+
+static void
+free_few(numbers c[FEW])
+{
+    for (int i = 0; i < FEW; i++)
+        chan_free(c[i]);
+}
+
+static uint64_t
+select_ready_4(int64_t n)
+{
+    numbers c[FEW];
+    int64_t v = 0;
+    uint64_t sum = 0;
+
+    make_few(c, 1);
+    for (int i = 0; i < FEW; i++)
+        bl_send(c[i], 1);
+    for (int64_t i = 0; i < n; i++) {
+        int which = bl_select(on_recv(c[0], &v), on_recv(c[1], &v),
+                              on_recv(c[2], &v), on_recv(c[3], &v));
+
+        bl_send(c[which], v);
+        sum += (uint64_t)v;
+    }
+    free_few(c);
+    return sum;
+}
+
+/* Sends to k channels by turns; the receiver has to wait in all of them. */
+static void
+produce_by_turns(numbers *c, int k, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        bl_send(c[i % k], i);
+    bl_waitgroup_done(&joined);
+}
+
+static void
+select_of_2(numbers *c, int64_t n, uint64_t *sum)
+{
+    uint64_t s = 0;
+    int64_t v = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        int which = bl_select(on_recv(c[0], &v), on_recv(c[1], &v));
+
+        s = 31 * s + (uint64_t)(which + v);
+    }
+    *sum = s;
+    bl_waitgroup_done(&joined);
+}
+
+static void
+select_of_4(numbers *c, int64_t n, uint64_t *sum)
+{
+    uint64_t s = 0;
+    int64_t v = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        int which = bl_select(on_recv(c[0], &v), on_recv(c[1], &v),
+                              on_recv(c[2], &v), on_recv(c[3], &v));
+
+        s = 31 * s + (uint64_t)(which + v);
+    }
+    *sum = s;
+    bl_waitgroup_done(&joined);
+}
+
+static uint64_t
+select_waiting(int64_t n, int k, void (*consumer)(numbers *, int64_t, uint64_t *))
+{
+    numbers c[FEW];
+    uint64_t sum;
+
+    make_few(c, 0);
+    bl_waitgroup_add(&joined, 2);
+    go(consumer, c, n, &sum);
+    go(produce_by_turns, c, k, n);
+    bl_waitgroup_wait(&joined);
+    free_few(c);
+    return sum;
+}
+
+static uint64_t
+select_waiting_2(int64_t n)
+{
+    return select_waiting(n, 2, select_of_2);
+}
+
+static uint64_t
+select_waiting_4(int64_t n)
+{
+    return select_waiting(n, 4, select_of_4);
+}
+
+/* --- mutex --------------------------------------------------------------------- */
+
+static uint64_t
+lock_and_unlock(int64_t n)
+{
+    static bl_mutex mutex;
+    static uint64_t counter;
+
+    counter = 0;
+    for (int64_t i = 0; i < n; i++) {
+        bl_mutex_lock(&mutex);
+        counter++;
+        bl_mutex_unlock(&mutex);
+    }
+    return counter;
+}
+
+/* --- timers -------------------------------------------------------------------- */
+
+static void
+fired(void *unused)
+{
+    (void)unused;
+    bl_waitgroup_done(&joined);
+}
+
+/* A deadline that is not reached. */
+static uint64_t
+timer_stopped(int64_t n)
+{
+    uint64_t stopped = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        bl_timer *t = bl_after_func(BL_HOUR, fired, NULL);
+
+        stopped += bl_timer_stop(t);
+        bl_timer_free(t);
+    }
+    return stopped;
+}
+
+/* Made, due at once, its goroutine run and joined, and freed, which is the
+ * collector's in Go. */
+static uint64_t
+timer_fired(int64_t n)
+{
+    bl_timer *t[BATCH];
+
+    for (int64_t i = 0; i < n; i++) {
+        bl_waitgroup_add(&joined, BATCH);
+        for (int j = 0; j < BATCH; j++)
+            t[j] = bl_after_func(1, fired, NULL);
+        bl_waitgroup_wait(&joined);
+        for (int j = 0; j < BATCH; j++)
+            bl_timer_free(t[j]);
+    }
+    return (uint64_t)n;
+}
+
+const struct task tasks[] = {
+    {"go/switch", switches, 1, 1200},
+    {"go/spawn/1", spawn_one, 1, 1000},
+    {"go/spawn/100", spawn_batch, BATCH, 10},
+    {"go/pwj/one", park_in_one, WAVE, 1},
+    {"go/pwj/own", park_in_own, WAVE, 1},
+    {"chan/unbuffered", unbuffered, 1, 1000},
+    {"chan/buffered", buffered, 1, 1000},
+    {"select/ready/2", select_ready_2, 1, 1000},
+    {"select/ready/4", select_ready_4, 1, 1000},
+    {"select/waiting/2", select_waiting_2, 1, 1000},
+    {"select/waiting/4", select_waiting_4, 1, 1000},
+    {"mutex/alone", lock_and_unlock, 1, 1000},
+    {"after/stopped", timer_stopped, 1, 1000},
+    {"after/fired", timer_fired, BATCH, 10},
+    {0},
+};

@@ -1,0 +1,3 @@
+module errors_tree
+
+go 1.26

@@ -208,6 +208,9 @@ bl__check_deadlock(void)
         atomic_load(&bl__sched.detached) > 0 || bl__next_timer() != INT64_MAX ||
         atomic_load(&bl__sched.queued) > 0 || atomic_load(&bl__sched.waiting_io) > 0)
         return;
+    for (int i = atomic_load(&bl__sched.nprocs); i < BL__MAXPROCS && bl__sched.ps[i]; i++)
+        if (bl__sched.ps[i]->state == BL__P_USED)
+            return; /* one too many, and still at work */
     threads = bl__os_thread_count() - (bl__sched.base_threads - 1);
     if (threads != bl__sched.nms + (bl__sched.monitor_started && !bl__sched.seed) +
                        atomic_load(&bl__sched.parked_threads))

@@ -235,7 +235,7 @@ bl_gomaxprocs(int n)
     struct bl__g *g;
     int old;
 
-    if (n < 1)
+    if (n < 1 || bl__sched.seed)
         return atomic_load(&bl__sched.nprocs);
     g = bl__enter();
     old = bl__set_nprocs(n > BL__MAXPROCS ? BL__MAXPROCS : n);

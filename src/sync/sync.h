@@ -48,6 +48,9 @@ int bl__waitgroup_wait_bound(bl_waitgroup *wg, const struct bl__bound *b);
 int bl__cond_wait_bound(bl_cond *c, bl_mutex *m, const struct bl__bound *b);
 int bl__semaphore_acquire_bound(bl_semaphore *s, int64_t n, const struct bl__bound *b);
 
+/* Gives n units: the first ones to who waits.  Does not touch *s behind that. */
+void bl__sema_release_all(bl__sema *s, uint32_t n);
+
 /* Gives one unit.  With hand_off the first waiter gets it, and runs next. */
 void bl__sema_release(bl__sema *s, bool hand_off);
 

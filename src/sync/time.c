@@ -27,6 +27,7 @@ struct bl_timer {
     void *arg;
     struct bl__bubble *bubble;
     bool is_ticker;
+    struct bl__lock resetting; /* c is NULL: one puts it into a heap at a time */
 };
 
 int64_t
@@ -301,8 +302,10 @@ bl_timer_reset(bl_timer *t, int64_t ns)
         bl_panic("non-positive interval for Ticker.Reset");
     g = bl__enter();
     if (!ct->c) {
+        bl__lock(&t->resetting);
         pending = bl__timer_stop_and_wait(&ct->timer);
         bl__timer_start(t->bubble, &ct->timer, add(bl__now(g), ns));
+        bl__unlock(&t->resetting);
     } else {
         bl__lock(&ct->c->lock);
         pending = disarm(t, g);

@@ -26,8 +26,7 @@ bl_waitgroup_add(bl_waitgroup *wg, int n)
     if (atomic_load(BL__U64(&wg->state)) != state)
         bl_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
     atomic_store(BL__U64(&wg->state), 0);
-    for (; waiters > 0; waiters--)
-        bl__sema_release(&wg->sema, false);
+    bl__sema_release_all(&wg->sema, waiters);
 }
 
 void

@@ -37,12 +37,11 @@
  * BREAK_TIMER_EARLY     bl__park_until: the timer is started before the switch
  * BREAK_COPY_LATE       the sender copies the value behind bl__ready
  * BREAK_TRY_UNLOCKED    try_all: unlocks before it stands in the queues
- *
- * What was found with it (see docs/scheduler.md), until it is repaired:
- * FOUND_THREAD_CLAIM    park_thread's `no` is 1 behind a failed exchange, so the next
+ * BREAK_THREAD_CLAIM    park_thread: `no` is 1 behind a failed exchange, so the next
  *                       one claims what is claimed
- * FOUND_NIL_RELEASE     unlock_all reads s->live, though nothing locked keeps the
- *                       selector from returning */
+ * BREAK_NIL_RELEASE     wait: unlock_all is given though nothing is locked: it reads
+ *                       s->live, and nothing keeps the selector from returning
+ * Both were in the code once, and found here. */
 
 #define W0 0 /* the selector's record in c0 */
 #define W1 1 /* in c1 */
@@ -303,7 +302,7 @@ end:
 #endif
 #endif
 #if defined(NIL)
-#ifdef FOUND_NIL_RELEASE
+#ifdef BREAK_NIL_RELEASE
         assert(frame)
 #else
         skip                      /* release is NULL */
@@ -353,7 +352,7 @@ inline park_until()           /* park_thread */
                 :: else -> no = claimed
                 fi
             };
-#ifndef FOUND_THREAD_CLAIM
+#ifndef BREAK_THREAD_CLAIM
             no = false;
 #endif
             if

@@ -18,7 +18,7 @@
  *  OWN      the same, with one that it has queued itself
  *  RETIRE   BELAYMAXPROCS goes from two to one
  *  MONITOR  as OWN (with TWO: as that), with run_next, and a monitor that polls all the
- *           time
+ *           time; with RETIRE both
  *  SLEEPS   as BUSY, with one P, which the monitor takes, and a timer; the monitor
  *           sleeps for good whenever every P is idle
  *  LATE     with BUSY or SLEEPS: the Ps are in use, their threads find nothing and are
@@ -36,8 +36,11 @@
  * BREAK_MONITOR_RECHECK sleep_for_good: no look behind monitor_asleep = true
  * BREAK_MONITOR_NEXT    look_at: does not look at run_next
  * BREAK_NO_DRAIN        retire: the ring stays where it is
+ * BREAK_RETIRED         bl__monitor: does not look at Ps that are too many
  *
- * What was found with it (see docs/scheduler.md), until it is repaired:
+ * What the code does, and should not, until it is repaired (docs/scheduler.md):
+ * FOUND_RISE            rise: takes a P and does not notify the monitor
+ * FOUND_GO_IDLE         go_idle: takes a P again and does not notify the monitor
  * FOUND_TOKEN           bl__wake_p: who has counted itself as spinning, found no P and
  *                       takes that back does not look again
  * FOUND_NEED            bl__wake_p: finds no idle P and leaves no trace, while a thread
@@ -46,11 +49,17 @@
  * FOUND_LAST_LOOK       go_idle: the last look is at each ring and then at `queued`,
  *                       without the lock; work that get_global moves from one to the
  *                       other is in neither
- * FOUND_RISE            rise: takes a P and does not notify the monitor
- * FOUND_GO_IDLE         go_idle: takes a P again and does not notify the monitor
  * FOUND_RETIRE          retire: wakes while it counts as spinning itself, and does not
- *                       look again behind spinning - 1 */
+ *                       look again behind spinning - 1
+ * For the last four a monitor that is awake makes up: AS_IS, with MONITOR, has them all
+ * and holds. */
 
+#ifdef AS_IS
+#define FOUND_TOKEN
+#define FOUND_NEED
+#define FOUND_LAST_LOOK
+#define FOUND_RETIRE
+#endif
 #if defined(SLEEPS) || defined(TWO)
 #define NP 1
 #else
@@ -149,7 +158,11 @@ inline idle_p_get(p)          /* bl__idle_p_get */
     if
     :: p_idle[0] -> p = 0
 #if NP == 2
+#ifdef RETIRE
+    :: p_idle[1] -> p = 1     /* either, as the list goes */
+#else
     :: !p_idle[0] && p_idle[1] -> p = 1
+#endif
     :: !p_idle[0] && !p_idle[1] -> p = NONE
 #else
     :: !p_idle[0] -> p = NONE
@@ -282,7 +295,10 @@ inline enqueue(me, p, x)
         fi
     };
 #ifndef BREAK_NO_WAKE
-    if
+    if                        /* tell_idle */
+#ifdef RETIRE
+    :: nprocs == 1 -> x = NONE
+#endif
     :: atomic { idle > 0 && x == 1 && ring[m_p[me]] > 0 -> x = NONE };
         wake_p(p, x)
     :: else -> x = NONE
@@ -434,14 +450,14 @@ go_idle:
     if :: ring[0] > 0 -> goto take_again :: else fi;
     if :: queued > 0 -> goto take_again :: else fi;
 #if NP == 2
-    if :: ring[1] > 0 -> goto take_again :: else fi;
+    if :: nprocs > 1 && ring[1] > 0 -> goto take_again :: else fi;
     if :: queued > 0 -> goto take_again :: else fi;
 #endif
 #else
     atomic { LOCKED if :: queued > 0 -> goto take_again :: else fi };
     if :: ring[0] > 0 -> goto take_again :: else fi;
 #if NP == 2
-    if :: ring[1] > 0 -> goto take_again :: else fi;
+    if :: nprocs > 1 && ring[1] > 0 -> goto take_again :: else fi;
 #endif
 #endif
 #ifdef BREAK_LOOK_FIRST
@@ -476,9 +492,13 @@ retire:
 #ifdef RETIRE
 #ifndef BREAK_NO_DRAIN
     do
+#ifdef MONITOR
+    :: atomic { run_next[m_p[me]] -> run_next[m_p[me]] = false };
+        atomic { LOCKED queued++ }
+#endif
     :: atomic { ring[m_p[me]] > 0 -> ring[m_p[me]]-- };
         atomic { LOCKED queued++ }
-    :: ring[m_p[me]] == 0 -> break
+    :: ring[m_p[me]] == 0 && !run_next[m_p[me]] -> break
     od;
 #endif
     atomic { LOCKED m_p[me] = NONE };
@@ -596,14 +616,15 @@ proctype Set_nprocs()
 #else
 #define EMPTY(m) (ring[m_p[m]] == 0 && !run_next[m_p[m]])  /* bl__runq_is_empty */
 #endif
-#define NEEDED(m) (m_busy[m] && m_p[m] != NONE && (!EMPTY(m) || queued > 0))
+#define NEEDED(m) (m_busy[m] && m_p[m] != NONE && m_p[m] < nprocs && \
+                   (!EMPTY(m) || queued > 0))
 
 inline take_p(m)              /* bl__take_p, bl__start_m */
 {
     atomic {
         LOCKED
         if
-        :: m_busy[m] && m_p[m] != NONE -> p = m_p[m]; m_p[m] = NONE
+        :: m_busy[m] && m_p[m] == 0 -> p = m_p[m]; m_p[m] = NONE
         :: else
         fi
     };
@@ -612,6 +633,34 @@ inline take_p(m)              /* bl__take_p, bl__start_m */
     :: else
     fi
 }
+
+#ifdef RETIRE
+inline look_at_retired(m)
+{
+    atomic {                  /* bl__take_p */
+        LOCKED
+        if
+        :: m_busy[m] && m_p[m] == 1 -> p = 1; m_p[m] = NONE
+        :: else
+        fi
+    };
+    if
+    :: p == 1 ->
+        do                    /* its owner is nobody else now */
+        :: atomic { run_next[1] -> run_next[1] = false };
+            atomic { LOCKED queued++ }
+        :: atomic { ring[1] > 0 -> ring[1]-- };
+            atomic { LOCKED queued++ }
+        :: ring[1] == 0 && !run_next[1] -> break
+        od;
+        atomic { LOCKED idle_p_put(p); p = NONE };
+        wake_p(p, x)
+    :: else
+    fi
+}
+
+#define RETIRED(m) (m_busy[m] && m_p[m] == 1 && nprocs == 1 && !EMPTY(m))
+#endif
 
 /* It polls: here it waits until there would be something to see. */
 proctype Monitor()
@@ -623,10 +672,15 @@ end:
     /* wake_for_the_rest */
     :: idle > 0 && spinning == 0 && (queued > 0 || timer) -> wake_p(p, x)
     /* look_at */
-    :: (NEEDED(0) && !EMPTY(0) || NEEDED(1) && !EMPTY(1)) && idle > 0 && spinning == 0 -> wake_p(p, x)
-#if NP == 1                   /* with two a third thread would be needed */
-    :: NEEDED(0) -> take_p(0)
-    :: NEEDED(1) -> take_p(1)
+    :: (NEEDED(0) && !EMPTY(0) || NEEDED(1) && !EMPTY(1)) && idle > 0 && spinning == 0 ->
+        wake_p(p, x)
+#if defined(RETIRE) && !defined(BREAK_RETIRED)
+    :: RETIRED(0) -> look_at_retired(0)
+    :: RETIRED(1) -> look_at_retired(1)
+#endif
+#if NP == 1 || defined(RETIRE) /* with two a third thread would be needed */
+    :: nprocs == 1 && NEEDED(0) && m_p[0] == 0 -> take_p(0)
+    :: nprocs == 1 && NEEDED(1) && m_p[1] == 0 -> take_p(1)
 #endif
 #ifdef SLEEPS
     /* sleep_for_good */

@@ -21,6 +21,11 @@ configurations() {
     case $1 in
     claim) printf '%s\n' '' FOREVER THREAD NIL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
+    idle)
+        printf '%s\n' '' TWO BUSY OWN RETIRE MONITOR SLEEPS 'TWO MONITOR' 'BUSY LATE' \
+            'SLEEPS LATE' 'RETIRE MONITOR' 'TWO MONITOR AS_IS' 'BUSY LATE MONITOR AS_IS' \
+            'RETIRE MONITOR AS_IS'
+        ;;
     *) echo ;;
     esac
 }
@@ -28,9 +33,21 @@ configurations() {
 # The configuration in which a switch breaks something.
 needs() {
     case $1-$2 in
-    claim-FOUND_THREAD_CLAIM) echo THREAD ;;
-    claim-FOUND_NIL_RELEASE) echo NIL ;;
+    claim-BREAK_THREAD_CLAIM) echo THREAD ;;
+    claim-BREAK_NIL_RELEASE) echo NIL ;;
     retake-BREAK_HAS_BARRIER) echo NO_MEMBARRIER ;;
+    idle-BREAK_FENCE | idle-BREAK_NO_WAKE | idle-BREAK_LOOK_FIRST) echo OWN ;;
+    idle-BREAK_NO_LAST_LOOK) echo OWN ;;
+    idle-BREAK_STOP_SPINNING) echo BUSY ;;
+    idle-BREAK_QUEUED_UNLOCKED | idle-BREAK_IDLE_LATE) echo TWO ;;
+    idle-BREAK_WAKE_FIRST | idle-FOUND_TOKEN) echo TWO ;;
+    idle-BREAK_NO_DRAIN | idle-FOUND_RETIRE) echo RETIRE ;;
+    idle-BREAK_RETIRED) echo RETIRE MONITOR ;;
+    idle-BREAK_MONITOR_NEXT) echo MONITOR ;;
+    idle-BREAK_MONITOR_RECHECK | idle-BREAK_NOTIFY) echo SLEEPS LATE ;;
+    idle-FOUND_RISE) echo SLEEPS ;;
+    idle-FOUND_GO_IDLE) echo SLEEPS LATE ;;
+    idle-FOUND_NEED | idle-FOUND_LAST_LOOK) echo BUSY LATE ;;
     esac
 }
 
@@ -101,8 +118,11 @@ one)
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     cd "$folder" || exit 1
-    build "$1" -O1 "${@:2}" || exit 1
+    model=$1
+    shift
+    build "$model" -O1 "$@" || exit 1
     ./pan -m1000000
-    [ ! -f "$1.pml.trail" ] || spin -t -p -g "${@/#/-D}" "$models/$1.pml"
+    [ ! -f "$model.pml.trail" ] ||
+        spin -k "$model.pml.trail" -p -g "${@/#/-D}" "$models/$model.pml"
     ;;
 esac

@@ -21,7 +21,7 @@
  * BREAK_NO_SEMA        unlock_slow: does not release in starvation mode */
 
 #define NG 3
-#define ROUNDS(g) (g == 0 -> 2 : 1)
+#define ROUNDS(g) (g == 0 -> 3 : 1)
 
 #define LOCKED 1
 #define WOKEN 2

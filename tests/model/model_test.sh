@@ -20,6 +20,7 @@ models=$(cd "$(dirname "$0")" && pwd)
 configurations() {
     case $1 in
     claim) printf '%s\n' '' FOREVER THREAD NIL ;;
+    mutex) printf '%s\n' '' DEADLINE ALL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
     idle)
         printf '%s\n' '' TWO BUSY OWN RETIRE SLEEPS 'BUSY LATE' 'SLEEPS LATE' \
@@ -45,6 +46,9 @@ needs() {
     idle-BREAK_RETIRED) echo RETIRE MONITOR AS_IS ;;
     idle-BREAK_MONITOR_NEXT) echo MONITOR AS_IS ;;
     idle-BREAK_MONITOR_RECHECK | idle-BREAK_NOTIFY) echo SLEEPS LATE ;;
+    mutex-BREAK_GIVE_UP* | mutex-BREAK_NO_CLAIM | mutex-BREAK_WAITING_KEPT)
+        echo DEADLINE
+        ;;
     idle-FOUND_RISE) echo SLEEPS ;;
     idle-FOUND_GO_IDLE) echo SLEEPS LATE ;;
     idle-FOUND_NEED | idle-FOUND_LAST_LOOK) echo BUSY LATE ;;

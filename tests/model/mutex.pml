@@ -4,11 +4,17 @@
 /* mutex.pml - the mutex with two modes and the semaphore it waits with:
  * src/sync/mutex.c, sema.c.
  *
- * Three goroutines lock and unlock, one of them twice.  Whether a newcomer spins, and
- * whether a woken one has waited for longer than a millisecond, is left open.
+ * Three goroutines lock and unlock, one of them several times.  Whether a newcomer
+ * spins, whether a woken one has waited for longer than a millisecond, and when a
+ * deadline comes, is left open.
  *
- * Shown: one at a time has the mutex, nobody waits for one that is free, and in the
- * end the state, the semaphore's count and its number of waiters are zero.
+ * Shown: one at a time has the mutex, nobody waits for one that is free, who is woken
+ * while it starves has it, and in the end the state, the semaphore's count and its
+ * number of waiters are zero.
+ *
+ *  (none)    nobody has a deadline
+ *  DEADLINE  one has (bl_mutex_lock_until, give_up)
+ *  ALL       all have
  *
  * BREAK_COUNT_LATE     bl__sema_release: looks at waiting, then adds to count
  * BREAK_NO_RECHECK     bl__sema_acquire: enters the queue without a look at count
@@ -18,10 +24,26 @@
  * BREAK_WAITER_KEPT    unlock_slow: who is woken is still counted
  * BREAK_TAKE_OVER      take_over: does not set LOCKED
  * BREAK_STARVING_KEPT  take_over: the last waiter does not end starvation mode
- * BREAK_NO_SEMA        unlock_slow: does not release in starvation mode */
+ * BREAK_NO_SEMA        unlock_slow: does not release in starvation mode
+ * BREAK_NO_CLAIM       wait_once: time ends a wait that a waker has ended already
+ * BREAK_WAITING_KEPT   wait_once: who leaves is still counted as waiting
+ * BREAK_GIVE_UP        give_up: takes itself out of the state, if it is there; no last
+ *                      chance
+ * BREAK_GIVE_UP_WOKEN  give_up: WOKEN stays behind the last chance
+ * BREAK_GIVE_UP_EARLY  give_up: does not wait for the unit that is about to come
+ * BREAK_GIVE_UP_STARVING give_up: the last one leaves the mutex starving */
 
 #define NG 3
+#if defined(DEADLINE)
+#define HAS_DEADLINE(g) (g == 1)
+#define ROUNDS(g) (g == 0 -> 2 : 1)
+#elif defined(ALL)
+#define HAS_DEADLINE(g) true
+#define ROUNDS(g) 1
+#else
+#define HAS_DEADLINE(g) false
 #define ROUNDS(g) (g == 0 -> 3 : 1)
+#endif
 
 #define LOCKED 1
 #define WOKEN 2
@@ -33,6 +55,7 @@ byte count, waiting;          /* of the semaphore */
 byte queue[NG];               /* its waiters, the first one first */
 byte length;
 bool ready[NG], ticket[NG];
+bool claimed[NG];
 byte owners;
 byte ended;
 
@@ -77,6 +100,25 @@ inline pop(w)
     }
 }
 
+/* bl__queue_remove: out of the middle, if it is there. */
+inline leave()
+{
+    d_step {
+        if
+        :: length > 0 && queue[0] == me ->
+            queue[0] = queue[1];
+            queue[1] = queue[2];
+            length--
+        :: length > 1 && queue[0] != me && queue[1] == me ->
+            queue[1] = queue[2];
+            length--
+        :: length > 2 && queue[0] != me && queue[1] != me && queue[2] == me -> length--
+        :: else
+        fi;
+        queue[2] = 0
+    }
+}
+
 inline sema_acquire()         /* bl__sema_acquire */
 {
     take(got);
@@ -97,15 +139,33 @@ inline sema_acquire()         /* bl__sema_acquire */
         :: got -> waiting--; lock = false; break
         :: !got ->
             ticket[me] = false;
+            claimed[me] = false;
             push(front);
-            lock = false;     /* bl__park_unlock */
-            atomic { ready[me] -> ready[me] = false; got = ticket[me];
-                     ticket[me] = false };
+            lock = false;     /* bl__park_unlock, bl__park_bound */
             if
-            :: got
-            :: !got -> take(got)
-            fi;
-            front = true
+            :: atomic { ready[me] -> ready[me] = false; got = ticket[me];
+                        claimed[me] = false; ticket[me] = false };
+                if
+                :: got
+                :: !got -> take(got)
+                fi;
+                front = true
+#if defined(DEADLINE) || defined(ALL)
+            :: atomic { HAS_DEADLINE(me) && /* expire */
+#ifndef BREAK_NO_CLAIM
+                        !claimed[me] &&
+#endif
+                        !ready[me] -> claimed[me] = true };
+                acquire();    /* wait_once */
+                leave();
+#ifndef BREAK_WAITING_KEPT
+                waiting--;
+#endif
+                lock = false;
+                late = true;
+                break
+#endif
+            fi
         fi
     od;
     got = false
@@ -127,17 +187,114 @@ inline sema_release(hand_off) /* bl__sema_release_inside */
         if
         :: length == 0 -> lock = false
         :: length > 0 ->
-            pop(w);
-            waiting--;
+            do                /* bl__queue_pop */
+            :: length == 0 -> w = NG; break
+            :: length > 0 ->
+                pop(w);
+                atomic {      /* bl__claim */
+                    if
+                    :: !claimed[w] -> claimed[w] = true; break
+                    :: claimed[w]
+                    fi
+                }
+            od;
             if
-            :: hand_off -> take(got); ticket[w] = got; got = false
-            :: !hand_off
+            :: w == NG -> lock = false
+            :: w < NG ->
+                waiting--;
+                if
+                :: hand_off -> take(got); ticket[w] = got; got = false
+                :: !hand_off
+                fi;
+                lock = false;
+                atomic { assert(!ready[w]); ready[w] = true } /* bl__ready */
             fi;
-            lock = false;
-            atomic { assert(!ready[w]); ready[w] = true; w = 0 }
+            w = 0
         fi
     fi;
     none = false
+}
+
+inline take_over()
+{
+    atomic {
+#ifndef BREAK_TAKE_OVER
+        state = state + LOCKED;
+#endif
+        state = state - WAITER;
+#ifndef BREAK_STARVING_KEPT
+        if
+        :: !starving || old / WAITER == 1 -> state = state - STARVING
+        :: else
+        fi
+#endif
+    }
+}
+
+#ifdef BREAK_GIVE_UP_EARLY
+#define IS_COMING(s) ((s) < WAITER)
+#else
+/* A unit: no waiter is left, or the mutex is on its way from hand to hand. */
+#define IS_COMING(s) ((s) < WAITER || ((s) & (LOCKED | STARVING)) == STARVING)
+#endif
+
+/* Behind it `late` says whether there is no mutex. */
+inline give_up()
+{
+    do
+    :: true ->
+#ifndef BREAK_GIVE_UP
+        take(got);
+#endif
+        if
+        :: got ->
+            got = false;
+            old = state;
+            if
+            :: old & STARVING -> take_over(); late = false; break
+            :: else
+            fi;
+            do
+            :: atomic { state == old ->
+                late = (old & (LOCKED | STARVING)) != 0;
+#ifndef BREAK_GIVE_UP_WOKEN
+                state = state & ~WOKEN;
+#endif
+                if
+                :: !late -> state = state | LOCKED
+                :: late
+                fi
+                };
+                break
+            :: atomic { state != old -> old = state }
+            od;
+            break
+        :: !got ->
+            old = state;
+            if
+            :: IS_COMING(old) ->
+#ifdef BREAK_GIVE_UP
+                break
+#else
+                count > 0 || !IS_COMING(state) /* bl_gosched, until then */
+#endif
+            :: else ->
+                atomic {
+                    new = old - WAITER;
+                    if
+#ifndef BREAK_GIVE_UP_STARVING
+                    :: new < WAITER -> new = new & ~STARVING
+#endif
+                    :: else
+                    fi
+                };
+                if
+                :: atomic { state == old -> state = new }; break
+                :: atomic { state != old -> old = 0 }
+                fi
+            fi
+        fi
+    od
 }
 
 inline lock_slow()
@@ -196,6 +353,12 @@ inline lock_slow()
 #endif
             front = waited;
             sema_acquire();
+#if defined(DEADLINE) || defined(ALL)
+            if
+            :: late -> give_up(); break
+            :: !late
+            fi;
+#endif
             if
             :: waited -> starving = true /* for more than 1 ms */
             :: true
@@ -203,20 +366,7 @@ inline lock_slow()
             waited = true;
             old = state;
             if
-            :: old & STARVING -> /* take_over */
-                atomic {
-#ifndef BREAK_TAKE_OVER
-                    state = state + LOCKED;
-#endif
-                    state = state - WAITER;
-#ifndef BREAK_STARVING_KEPT
-                    if
-                    :: !starving || old / WAITER == 1 -> state = state - STARVING
-                    :: else
-                    fi
-#endif
-                };
-                break
+            :: old & STARVING -> take_over(); break
             :: else
             fi;
             awoke = true;
@@ -259,7 +409,7 @@ proctype G(byte me)
 {
     byte round = 0, w = 0, spins = 0;
     int old, new;
-    bool got, front, waited, starving, awoke, none;
+    bool got, front, waited, starving, awoke, none, late;
 
     do
     :: round == ROUNDS(me) -> break
@@ -276,21 +426,24 @@ proctype G(byte me)
             waited = false;
             starving = false;
             awoke = false;
-            front = false;
-            owners++;
-            assert(owners == 1 && (state & LOCKED))
-        };
-        owners--;
-        atomic {              /* bl_mutex_unlock */
-            assert(state & LOCKED);
-            state = state - LOCKED;
-            new = state
+            front = false
         };
         if
-        :: new != 0 -> unlock_slow()
-        :: new == 0
-        fi;
-        new = 0
+        :: late -> late = false
+        :: !late ->
+            atomic { owners++; assert(owners == 1 && (state & LOCKED)) };
+            owners--;
+            atomic {          /* bl_mutex_unlock */
+                assert(state & LOCKED);
+                state = state - LOCKED;
+                new = state
+            };
+            if
+            :: new != 0 -> unlock_slow()
+            :: new == 0
+            fi;
+            new = 0
+        fi
     od;
     ended++
 }

@@ -21,9 +21,8 @@
  *  BUFFERED  the same, c0 has room for one value
  *  SELECTS   one selects between sending to c0 and to c1, one between receiving from
  *            both; one sends to c1.  Who receives from c0 has deadlines
- *  CLOSE     c0 and c1 are closed while others wait there: two send, one has to wait
- *            behind the buffer; two receive from c1, one of them has deadlines; one
- *            selects between receiving from both
+ *  CLOSE     c0 and c1 are closed while others wait there: two send to c0, one receives
+ *            from c1, one selects between receiving from both
  *
  * BREAK_NO_CLAIM       bl__claim: always true
  * BREAK_NOT_SHARED     stand_in_all: a record does not say that it is shared
@@ -56,8 +55,6 @@
 #define NOBODY 9
 
 #if defined(BUFFERED)
-#define CAP(c) (c == 0 -> 1 : 0)
-#elif defined(CLOSE)
 #define CAP(c) (c == 0 -> 1 : 0)
 #else
 #define CAP(c) 0
@@ -513,6 +510,11 @@ proctype Selector(byte me; bool send0, send1; byte next, rounds)
                 stand_in(c, RECORD(me, c), next * sends[c], sends[c]);
                 i++
             od;
+            i = 0;
+            c = 0;
+#ifndef BREAK_LOCK_ORDER
+            first = 0;
+#endif
             unlock_all()      /* off its stack */
         };
         park(true);
@@ -627,15 +629,14 @@ init
 #if defined(SELECTS)
         run Sender(A, 1, 1, 1);
         run Selector(X, SEND, SEND, 2, 1);
-        run Selector(Y, RECV, RECV, 0, 2);
+        run Selector(Y, RECV, RECV, 0, 1);
         run Receiver(R, 0, true);
         run Receiver(S, 1, false);
         run Closer(3)
 #elif defined(CLOSE)
-        run Sender(A, 0, 1, 2);
+        run Sender(A, 0, 1, 1);
         run Sender(B, 0, 3, 1);
         run Selector(Y, RECV, RECV, 0, 1);
-        run Receiver(R, 1, true);
         run Receiver(S, 1, false);
         run Closer(0)
 #else

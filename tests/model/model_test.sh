@@ -20,6 +20,7 @@ models=$(cd "$(dirname "$0")" && pwd)
 configurations() {
     case $1 in
     claim) printf '%s\n' '' FOREVER THREAD NIL ;;
+    chan) printf '%s\n' '' BUFFERED SELECTS CLOSE ;;
     mutex) printf '%s\n' '' DEADLINE ALL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
     idle)
@@ -37,6 +38,11 @@ needs() {
     claim-BREAK_THREAD_CLAIM) echo THREAD ;;
     claim-BREAK_NIL_RELEASE) echo NIL ;;
     retake-BREAK_HAS_BARRIER) echo NO_MEMBARRIER ;;
+    chan-BREAK_CLOSED_SEND | chan-BREAK_CLOSE_*) echo CLOSE ;;
+    chan-BREAK_LOCK_ORDER | chan-BREAK_NO_REMOVE | chan-BREAK_NO_CLAIM) echo SELECTS ;;
+    chan-BREAK_NO_LEAVE | chan-BREAK_NOT_SHARED | chan-BREAK_WOKEN_BY) echo SELECTS ;;
+    chan-BREAK_CLOSED_FIRST | chan-BREAK_OVERTAKE | chan-BREAK_RING_ONLY) echo BUFFERED ;;
+    chan-BREAK_TAKE) echo BUFFERED ;;
     idle-BREAK_FENCE | idle-BREAK_NO_WAKE | idle-BREAK_LOOK_FIRST) echo OWN ;;
     idle-BREAK_NO_LAST_LOOK) echo OWN ;;
     idle-BREAK_STOP_SPINNING) echo BUSY ;;

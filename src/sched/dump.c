@@ -95,8 +95,13 @@ put_pending(struct bl__text *t, const struct bl__g *g)
 static void
 put_at_rest(struct bl__text *t, const struct bl__g *g)
 {
+    uintptr_t callee = bl__not_begun(g);
     struct bl__ctx ctx;
 
+    if (callee) {
+        bl__put_frame(t, "", callee, "(...)");
+        return;
+    }
     bl__ctx_at_rest(&ctx, g->sp);
     bl__put_stack(t, g, &ctx);
 }

@@ -19,7 +19,7 @@ enum { DEFAULT_STACK = 256 * 1024, IDS = 16, MIN_ROOM = 4096 };
 /* What a new goroutine is to do; lies at the high end of its stack. */
 struct job {
     void (*thunk)(void *, void *);
-    size_t unused;
+    void *callee; /* for reports, until it has begun */
     char args[];
 };
 
@@ -77,6 +77,19 @@ bl__goroutine(void *p)
     end(g);
 }
 
+uintptr_t
+bl__not_begun(const struct bl__g *g)
+{
+    const struct job *job = g->woken_by;
+    struct bl__ctx ctx;
+
+    bl__ctx_at_rest(&ctx, g->sp);
+    if (BL__CTX_PC(&ctx) != (uintptr_t)bl__go_entry || (uintptr_t)job < g->stack_low ||
+        (uintptr_t)job >= g->stack_high)
+        return 0;
+    return (uintptr_t)job->callee;
+}
+
 static uint64_t
 new_id(struct bl__p *p)
 {
@@ -104,6 +117,7 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
     bl__track_acquire(g); /* its stack has been another one's */
     job = (struct job *)((g->stack_high - sizeof *job - size) & ~(uintptr_t)15);
     job->thunk = thunk;
+    job->callee = (void *)pc;
     memcpy(job->args, args, size);
     g->id = new_id(p);
     g->reason = BL__WAIT_NONE;
@@ -185,8 +199,10 @@ go_from(void (*thunk)(void *, void *), const void *args, size_t size, void *call
     self = bl__enter();
     g = bl__spawn(thunk, args, size, class, site, pc, options ? options->name : NULL,
                   &error);
-    if (g)
+    if (g) {
+        ((struct job *)g->woken_by)->callee = callee;
         bl__enqueue(g, true);
+    }
     bl__leave(self);
     return error;
 }

@@ -241,7 +241,7 @@ expire(struct bl__timer *t, int64_t now)
         bl__ready(g, false); /* t is gone */
     } else {
         /* release: pairs with the acquire in bl__timer_stop_and_wait */
-        atomic_store_explicit(&t->running, false, memory_order_release);
+        atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
     }
 }
 

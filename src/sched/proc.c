@@ -19,6 +19,7 @@
 #include "os/os.h"
 #include "sched/track.h"
 
+#include <belay/go.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -408,6 +409,25 @@ thread_exhaustion(void)
     bl__put(&t, "-thread limit\n");
     bl__text_flush(&t);
     bl__fatal_at("thread exhaustion", NULL, NULL);
+}
+
+int
+bl_set_max_threads(int n)
+{
+    struct bl__g *g = bl__enter();
+    bool is_too_low;
+    int old;
+
+    bl__lock(&bl__sched.lock);
+    old = bl__sched.max_threads;
+    if (n > 0)
+        bl__sched.max_threads = n;
+    is_too_low = bl__sched.nms > bl__sched.max_threads;
+    bl__unlock(&bl__sched.lock);
+    if (is_too_low)
+        thread_exhaustion();
+    bl__leave(g);
+    return old;
 }
 
 /* A new thread for p.  When the system has none left p waits for one of ours. */

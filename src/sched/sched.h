@@ -84,8 +84,9 @@ struct bl__timer {
     void *arg;
     _Atomic(struct bl__timers *) heap; /* it is in; NULL: none */
     uint32_t index;            /* there */
-    _Atomic bool running;      /* fn runs; fn itself ends that, as the last it
-                                  does with a timer that others may look at */
+    _Atomic uint32_t running;  /* calls of fn under way: two, if it was started
+                                  anew meanwhile.  fn itself ends its own, as the
+                                  last it does with a timer that others look at */
 };
 
 struct bl__timers {
@@ -356,6 +357,9 @@ void bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg);
 struct bl__g *bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
                         unsigned class, const struct bl__site *site, uintptr_t pc,
                         const char *name, int *error);
+
+/* The function that g, which does not run, is to begin with; 0: it has begun. */
+uintptr_t bl__not_begun(const struct bl__g *g);
 
 /* All frames of g have been left by bl_goexit(). */
 void bl__goroutine_exits(struct bl__g *g);

@@ -159,7 +159,7 @@ bl__timer_stop_and_wait(struct bl__timer *t)
     if (bl__timer_stop(t))
         return true;
     /* acquire: pairs with the release by which fn ends it */
-    while (atomic_load_explicit(&t->running, memory_order_acquire))
+    while (atomic_load_explicit(&t->running, memory_order_acquire) != 0)
         bl__cpu_relax();
     return false;
 }
@@ -176,7 +176,7 @@ bl__timers_run(struct bl__timers *h, int64_t now)
         if (h->n > 0 && h->heap[0]->when <= now) {
             t = h->heap[0];
             /* seen with the heap's NULL: bl__timer_stop_and_wait */
-            atomic_store_explicit(&t->running, true, memory_order_relaxed);
+            atomic_fetch_add_explicit(&t->running, 1, memory_order_relaxed);
             extract(h, t);
         }
         bl__unlock(&h->lock);

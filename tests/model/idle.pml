@@ -216,12 +216,6 @@ inline start_m(p, x)
 #define IS_OUTSIDE(p) (m_busy[0] && m_p[0] == p || m_busy[1] && m_p[1] == p || \
                        m_busy[NM - 1] && m_p[NM - 1] == p)
 
-#if NP == 2
-#define RINGS_EMPTY (ring[0] == 0 && ring[1] == 0)
-#else
-#define RINGS_EMPTY (ring[0] == 0)
-#endif
-
 inline wake_p(p, x)           /* bl__wake_p */
 {
     do
@@ -245,14 +239,9 @@ inline wake_p(p, x)           /* bl__wake_p */
         :: p != NONE -> start_m(p, x); break
         :: else
         fi;
-        spinning--;
+        spinning--
 #ifdef FOUND_TOKEN
         break
-#else
-        if
-        :: queued == 0 && RINGS_EMPTY && !timer -> break
-        :: else
-        fi
 #endif
     od
 }

@@ -8,7 +8,11 @@
  * deadline.  Two give a unit each, one closes done.
  *
  * Shown: nobody readies the waiter who does not wait, or has been readied; each unit
- * that was given to it is its; the number of waiters ends as zero.
+ * that was given to it is its; it does not wait for good; the number of waiters ends as
+ * zero.
+ *
+ *  (none)   with a deadline
+ *  FOREVER  without; one unit only, so that the second wait ends with done
  *
  * BREAK_NO_CLAIM       bl__claim: always true
  * BREAK_RESET_LATE     wait_once: claimed = 0 behind the push, and without the lock
@@ -109,7 +113,9 @@ proctype Waiter()
 #endif
             if
             :: ready -> error = false
+#ifndef FOREVER
             :: atomic { started && !claimed -> claimed = true; error = true } /* expire */
+#endif
             fi;
             atomic { ready = false; waits = false; started = false };
             acquire(lock_d);
@@ -190,7 +196,9 @@ init
         run Behind();
         run Waiter();
         run Giver();
+#ifndef FOREVER
         run Giver();
+#endif
         run Closer()
     };
     _nr_pr == 2;

@@ -20,6 +20,7 @@ models=$(cd "$(dirname "$0")" && pwd)
 configurations() {
     case $1 in
     claim) printf '%s\n' '' FOREVER THREAD NIL ;;
+    bound) printf '%s\n' '' FOREVER ;;
     chan) printf '%s\n' '' BUFFERED SELECTS CLOSE ;;
     mutex) printf '%s\n' '' DEADLINE ALL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
@@ -38,6 +39,7 @@ needs() {
     claim-BREAK_THREAD_CLAIM) echo THREAD ;;
     claim-BREAK_NIL_RELEASE) echo NIL ;;
     retake-BREAK_HAS_BARRIER) echo NO_MEMBARRIER ;;
+    bound-BREAK_DONE_UNLOCKED | bound-BREAK_RESET_LATE) echo FOREVER ;;
     chan-BREAK_CLOSED_SEND | chan-BREAK_CLOSE_*) echo CLOSE ;;
     chan-BREAK_LOCK_ORDER | chan-BREAK_NO_REMOVE | chan-BREAK_NO_CLAIM) echo SELECTS ;;
     chan-BREAK_NO_LEAVE | chan-BREAK_NOT_SHARED | chan-BREAK_WOKEN_BY) echo SELECTS ;;

@@ -83,7 +83,7 @@ one() {
     trap "rm -rf '$folder'" EXIT
     cd "$folder" || exit 1
     build "$model" "$@" || exit 1
-    timeout 60 ./pan -m500000 -w21 >pan.out 2>&1
+    timeout 60 ./pan -m100000 -w21 >pan.out 2>&1
     if grep -q 'errors: [1-9]' pan.out; then
         got=breaks
     elif grep -q 'errors: 0' pan.out &&
@@ -116,7 +116,7 @@ everything() {
 
 case ${1-} in
 '')
-    everything | xargs -P 2 -d '\n' -n 1 "$0" one
+    everything | xargs -P "$(nproc)" -d '\n' -n 1 "$0" one
     ;;
 one)
     # shellcheck disable=SC2086
@@ -129,7 +129,7 @@ one)
     model=$1
     shift
     build "$model" "$@" || exit 1
-    ./pan -m1000000
+    ./pan -m1000000 -w21
     [ ! -f "$model.pml.trail" ] ||
         spin -k "$model.pml.trail" -p -g "${@/#/-D}" "$models/$model.pml"
     ;;

@@ -200,25 +200,39 @@ bl_stack_of(uint64_t id, char *buf, size_t size)
 
 /* --- deadlock ------------------------------------------------------------ */
 
+static bool
+nothing_goes_on(void)
+{
+    int n = atomic_load(&bl__sched.nprocs);
+
+    if (atomic_load(&bl__sched.idle) + (bl__sched.seed ? 1 : 0) < n ||
+        atomic_load(&bl__sched.detached) > 0 || bl__next_timer() != INT64_MAX ||
+        atomic_load(&bl__sched.queued) > 0 || atomic_load(&bl__sched.waiting_io) > 0)
+        return false;
+    for (int i = n; i < BL__MAXPROCS && bl__sched.ps[i]; i++)
+        if (bl__sched.ps[i]->state == BL__P_USED)
+            return false; /* one too many, and still at work */
+    return true;
+}
+
+/* All threads are ours, or asleep in Belay. */
+static bool
+nobody_could_help(void)
+{
+    int threads = bl__os_thread_count() - (bl__sched.base_threads - 1);
+
+    return threads == bl__sched.nms + (bl__sched.monitor_started && !bl__sched.seed) +
+                          atomic_load(&bl__sched.parked_threads);
+}
+
 /* sched.lock held by an M that has gone idle.  Every goroutine waits, nothing in
  * the process could wake one: threads that are not ours might, so there must be
- * none that is not itself asleep in Belay. */
+ * none that is not itself asleep in Belay.  The last thing one of them did before it
+ * fell asleep may have been to start a timer: hence a second look. */
 void
 bl__check_deadlock(void)
 {
-    int threads;
-
-    if (atomic_load(&bl__sched.idle) + (bl__sched.seed ? 1 : 0) <
-            atomic_load(&bl__sched.nprocs) ||
-        atomic_load(&bl__sched.detached) > 0 || bl__next_timer() != INT64_MAX ||
-        atomic_load(&bl__sched.queued) > 0 || atomic_load(&bl__sched.waiting_io) > 0)
-        return;
-    for (int i = atomic_load(&bl__sched.nprocs); i < BL__MAXPROCS && bl__sched.ps[i]; i++)
-        if (bl__sched.ps[i]->state == BL__P_USED)
-            return; /* one too many, and still at work */
-    threads = bl__os_thread_count() - (bl__sched.base_threads - 1);
-    if (threads != bl__sched.nms + (bl__sched.monitor_started && !bl__sched.seed) +
-                       atomic_load(&bl__sched.parked_threads))
+    if (!nothing_goes_on() || !nobody_could_help() || !nothing_goes_on())
         return;
     bl__unlock(&bl__sched.lock);
     if (main_g && atomic_load(&main_g->status) == BL__G_NEW)

@@ -26,8 +26,7 @@ configurations() {
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
     idle)
         printf '%s\n' '' TWO BUSY OWN RETIRE SLEEPS 'BUSY LATE' 'SLEEPS LATE' \
-            'MONITOR AS_IS' 'TWO MONITOR AS_IS' 'BUSY LATE MONITOR AS_IS' \
-            'RETIRE MONITOR AS_IS'
+            'MONITOR AS_IS' 'BUSY LATE MONITOR AS_IS' 'RETIRE MONITOR AS_IS'
         ;;
     *) echo ;;
     esac

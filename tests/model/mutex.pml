@@ -12,6 +12,9 @@
  * while it starves has it, and in the end the state, the semaphore's count and its
  * number of waiters are zero.
  *
+ * Until somebody has waited unlocking is a plain store, which another CPU may see
+ * later: so each thread has a store buffer for it (as in retake.pml).
+ *
  *  (none)    nobody has a deadline
  *  DEADLINE  one has (bl_mutex_lock_until, give_up)
  *  ALL       all have
@@ -25,6 +28,11 @@
  * BREAK_TAKE_OVER      take_over: does not set LOCKED
  * BREAK_STARVING_KEPT  take_over: the last waiter does not end starvation mode
  * BREAK_NO_SEMA        unlock_slow: does not release in starvation mode
+ * BREAK_HANDED         unlock_slow: does not say, and not see, that it has been done
+ * BREAK_BARRIER        announce: no barrier
+ * BREAK_ANNOUNCE       announce: the barrier comes before contended = 1
+ * BREAK_UNLOCK_ORDER   unlock_quickly: looks at contended, then stores
+ * BREAK_STORE_WORD     unlock_quickly: stores the whole state
  * BREAK_NO_CLAIM       wait_once: time ends a wait that a waker has ended already
  * BREAK_WAITING_KEPT   wait_once: who leaves is still counted as waiting
  * BREAK_GIVE_UP        give_up: takes itself out of the state, if it is there; no last
@@ -42,15 +50,18 @@
 #define ROUNDS(g) 1
 #else
 #define HAS_DEADLINE(g) false
-#define ROUNDS(g) (g == 0 -> 3 : 1)
+#define ROUNDS(g) (g == 0 -> 2 : 1)
 #endif
 
-#define LOCKED 1
+#define LOCKED 1              /* a byte of its own */
 #define WOKEN 2
 #define STARVING 4
-#define WAITER 8
+#define HANDED 8
+#define WAITER 16
 
-int state;
+byte state;
+bool contended;
+byte buffered = NG;           /* whose store of LOCKED = 0 has not reached memory */
 byte count, waiting;          /* of the semaphore */
 byte queue[NG];               /* its waiters, the first one first */
 byte length;
@@ -215,11 +226,36 @@ inline sema_release(hand_off) /* bl__sema_release_inside */
     none = false
 }
 
+/* The store reaches memory.  Only one thread can have one: LOCKED is still seen. */
+inline let_out()
+{
+#ifdef BREAK_STORE_WORD
+    state = 0;
+#else
+    state = state & ~LOCKED;
+#endif
+    buffered = NG
+}
+
+inline barrier()              /* bl__os_barrier: everybody's */
+{
+    atomic {
+        if
+        :: buffered != NG -> let_out()
+        :: else
+        fi
+    }
+}
+
 inline take_over()
 {
     atomic {
 #ifndef BREAK_TAKE_OVER
         state = state + LOCKED;
+#endif
+#ifndef BREAK_HANDED
+        assert(state & HANDED);
+        state = state - HANDED;
 #endif
         state = state - WAITER;
 #ifndef BREAK_STARVING_KEPT
@@ -312,7 +348,18 @@ inline lock_slow()
             fi
         };
         old = state
-    :: true ->                /* try_change */
+    :: (old & LOCKED) && !contended -> /* announce */
+#ifdef BREAK_ANNOUNCE
+        barrier();
+        contended = true;
+#else
+        contended = true;
+#ifndef BREAK_BARRIER
+        barrier();
+#endif
+#endif
+        old = state
+    :: !(old & LOCKED) || contended -> /* try_change */
         atomic {
         new = old;
         if
@@ -339,7 +386,7 @@ inline lock_slow()
 #endif
         };
         if
-        :: atomic { state == old -> state = new };
+        :: atomic { state == old -> state = new; new = 0 };
 #ifdef BREAK_NEWCOMER
             if
             :: !(old & LOCKED) -> break
@@ -351,7 +398,7 @@ inline lock_slow()
             :: else
             fi;
 #endif
-            front = waited;
+            atomic { old = 0; spins = 0; front = waited };
             sema_acquire();
 #if defined(DEADLINE) || defined(ALL)
             if
@@ -360,7 +407,7 @@ inline lock_slow()
             fi;
 #endif
             if
-            :: waited -> starving = true /* for more than 1 ms */
+            :: starving = true /* for more than 1 ms; here at once, too */
             :: true
             fi;
             waited = true;
@@ -378,14 +425,25 @@ inline lock_slow()
 
 inline unlock_slow()
 {
-    if
-    :: new & STARVING ->
-#ifndef BREAK_NO_SEMA
-        sema_release(true)
+    do
+    :: (new & STARVING) && !(new & (LOCKED | HANDED)) ->
+        if
+#ifdef BREAK_HANDED
+        :: state == new ->
 #else
-        skip
+        :: atomic { state == new -> state = new | HANDED };
 #endif
-    :: else ->
+#ifndef BREAK_NO_SEMA
+            sema_release(true);
+#endif
+            new = 0;
+            break
+        :: atomic { state != new -> new = state }
+        fi
+    :: else -> break
+    od;
+    if
+    :: true ->
         do
         :: new < WAITER || (new & (LOCKED | WOKEN | STARVING)) -> break
         :: else ->
@@ -408,7 +466,7 @@ inline unlock_slow()
 proctype G(byte me)
 {
     byte round = 0, w = 0, spins = 0;
-    int old, new;
+    byte old, new;
     bool got, front, waited, starving, awoke, none, late;
 
     do
@@ -416,8 +474,8 @@ proctype G(byte me)
     :: else ->
         round++;
         if                    /* bl_mutex_lock */
-        :: atomic { state == 0 -> state = LOCKED }
-        :: state != 0 -> lock_slow()
+        :: atomic { buffered != me && state == 0 -> state = LOCKED }
+        :: buffered != me && state != 0 -> lock_slow()
         fi;
         atomic {
             old = 0;
@@ -433,14 +491,28 @@ proctype G(byte me)
         :: !late ->
             atomic { owners++; assert(owners == 1 && (state & LOCKED)) };
             owners--;
-            atomic {          /* bl_mutex_unlock */
+            if                /* unlock */
+            :: contended ->
+                atomic { assert(state & LOCKED); state = state - LOCKED; new = state };
+                if
+                :: new != 0 -> unlock_slow()
+                :: new == 0
+                fi
+            :: !contended ->  /* unlock_quickly */
                 assert(state & LOCKED);
-                state = state - LOCKED;
-                new = state
-            };
-            if
-            :: new != 0 -> unlock_slow()
-            :: new == 0
+#ifdef BREAK_UNLOCK_ORDER
+                none = !contended;
+                buffered = me;
+#else
+                buffered = me;
+                none = !contended;
+#endif
+                if
+                :: none -> none = false
+                :: !none ->
+                    atomic { buffered != me; new = state };
+                    unlock_slow()
+                fi
             fi;
             new = 0
         fi
@@ -448,9 +520,17 @@ proctype G(byte me)
     ended++
 }
 
+proctype Memory()
+{
+end:
+    do
+    :: atomic { buffered != NG -> let_out() }
+    od
+}
+
 init
 {
-    atomic { run G(0); run G(1); run G(2) };
-    ended == NG;
+    atomic { run Memory(); run G(0); run G(1); run G(2) };
+    ended == NG && buffered == NG;
     assert(state == 0 && count == 0 && waiting == 0 && length == 0)
 }

@@ -166,6 +166,8 @@ struct bl__sched {
     _Atomic int idle;            /* length of idle_ps */
     _Atomic int idle_threads;    /* length of idle_ms */
     _Atomic int spinning;        /* Ms that look for work */
+    _Atomic bool wanted;         /* who wakes has found no idle P: who gives one up is
+                                    to look again */
     _Atomic int nprocs;          /* Ps in use */
     _Atomic int waiting_io;      /* goroutines the poller will wake */
     _Atomic int parked_threads;  /* plain threads asleep in Belay */

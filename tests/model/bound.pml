@@ -21,8 +21,8 @@
  * BREAK_RELEASE_COPY   release_both: reads *p behind the first unlock
  * BREAK_DONE_UNLOCKED  bl__park_bound: looks at closed without done's lock
  *
- * What the code does, and should not, until it is repaired (docs/scheduler.md):
- * FOUND_CLOSED         bl__park_bound: done is closed already, so it does not park; but
+ * This was in the code once:
+ * BREAK_CLOSED         bl__park_bound: done is closed already, so it does not park; but
  *                      the record is in the caller's queue, unlocked and unclaimed */
 
 #define NOBODY 0
@@ -128,7 +128,7 @@ proctype Waiter()
             goto waited;
 at_once:
             error = true;
-#ifndef FOUND_CLOSED
+#ifndef BREAK_CLOSED
             claimed = true;
 #endif
 #ifndef BREAK_DONE_UNLOCKED

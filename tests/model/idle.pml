@@ -21,12 +21,12 @@
  *           time; with RETIRE both
  *  SLEEPS   as BUSY, with one P, which the monitor takes, and a timer; the monitor
  *           sleeps for good whenever every P is idle
- *  LATE     with BUSY or SLEEPS: the Ps are in use, their threads find nothing and are
+ *  LATE     with BUSY, OWN or SLEEPS: the Ps are in use, their threads find nothing and are
  *           about to sleep, the first one spins; no timer
  *
- * BREAK_FENCE           bl__enqueue: no fence, idle and spinning are loaded first
+ * BREAK_FENCE           tell_idle: no fence, idle and spinning are loaded first
  * BREAK_WAKE_FIRST      a plain thread wakes, then queues
- * BREAK_NO_WAKE         bl__enqueue: wakes nobody
+ * BREAK_NO_WAKE         tell_idle: wakes nobody
  * BREAK_STOP_SPINNING   stop_spinning: wakes nobody else
  * BREAK_NO_LAST_LOOK    go_idle: sleeps without it
  * BREAK_LOOK_FIRST      go_idle: the last look comes before spinning - 1
@@ -38,28 +38,20 @@
  * BREAK_NO_DRAIN        retire: the ring stays where it is
  * BREAK_RETIRED         bl__monitor: does not look at Ps that are too many
  *
- * What the code does, and should not, until it is repaired (docs/scheduler.md):
- * FOUND_RISE            rise: takes a P and does not notify the monitor
- * FOUND_GO_IDLE         go_idle: takes a P again and does not notify the monitor
- * FOUND_TOKEN           bl__wake_p: who has counted itself as spinning, found no P and
+ * These were in the code once, and were found here:
+ * BREAK_RISE            rise: takes a P and does not notify the monitor
+ * BREAK_TAKE_AGAIN      take_again: as rise
+ * BREAK_TOKEN           bl__wake_p: who has counted itself as spinning, found no P and
  *                       takes that back does not look again
- * FOUND_NEED            bl__wake_p: finds no idle P and leaves no trace, while a thread
+ * BREAK_WANTED          one_is_idle: leaves no trace when no P is idle, while a thread
  *                       that has looked, and does not spin, is about to give its own
  *                       up and does not look again
- * FOUND_LAST_LOOK       go_idle: the last look is at each ring and then at `queued`,
- *                       without the lock; work that get_global moves from one to the
- *                       other is in neither
- * FOUND_RETIRE          retire: wakes while it counts as spinning itself, and does not
- *                       look again behind spinning - 1
- * For the last four a monitor that is awake makes up: AS_IS, with MONITOR, has them all
- * and holds. */
+ * BREAK_LAST_LOOK       work_is_left: looks at each ring and then at `queued`, without
+ *                       the lock; work that get_global moves from one to the other is
+ *                       in neither
+ * BREAK_RETIRE          retire: wakes while it counts as spinning itself, and does not
+ *                       look again behind spinning - 1 */
 
-#ifdef AS_IS
-#define FOUND_TOKEN
-#define FOUND_NEED
-#define FOUND_LAST_LOOK
-#define FOUND_RETIRE
-#endif
 #if defined(SLEEPS) || defined(TWO)
 #define NP 1
 #else
@@ -107,8 +99,9 @@
 #else
 #define TIMERS 0
 #endif
-#if defined(BUSY) && defined(LATE) && !defined(SLEEPS) && !defined(FOUND_NEED)
-#define REPAIR_NEED /* elsewhere it makes no difference */
+/* Elsewhere it is left out: it makes a thread look once more, and that much larger. */
+#if !defined(SLEEPS) && !defined(RETIRE) && !defined(MONITOR) && !defined(BREAK_WANTED)
+#define WANTED
 #endif
 #define TOTAL (SPAWNS + SUBMITS + PLAINS - 1 + TIMERS)
 #define NONE 9
@@ -121,8 +114,8 @@ byte queued;                  /* the queue for all */
 bool p_idle[NP];
 byte idle;
 byte spinning;
-#ifdef REPAIR_NEED
-bool need;                    /* of FOUND_NEED's repair */
+#ifdef WANTED
+bool wanted;
 #endif
 
 bool m_idle[NM];              /* in idle_ms */
@@ -220,8 +213,8 @@ inline wake_p(p, x)           /* bl__wake_p */
 {
     do
     :: idle == 0 ->
-#ifdef REPAIR_NEED
-        need = true;          /* who gives a P up looks again */
+#ifdef WANTED
+        wanted = true;        /* one_is_idle: who gives one up looks again */
         if
         :: idle == 0 -> break
         :: else
@@ -240,7 +233,7 @@ inline wake_p(p, x)           /* bl__wake_p */
         :: else
         fi;
         spinning--
-#ifdef FOUND_TOKEN
+#ifdef BREAK_TOKEN
         break
 #endif
     od
@@ -420,10 +413,10 @@ go_idle:
 #ifdef BREAK_IDLE_LATE
         atomic { LOCKED idle_p_put(m_p[me]); m_p[me] = NONE };
 #endif
-#ifdef REPAIR_NEED
+#ifdef WANTED
         if
-        :: atomic { need -> need = false }; goto take_again
-        :: !need
+        :: atomic { wanted -> wanted = false }; goto take_again
+        :: !wanted
         fi;
 #endif
         goto find_work
@@ -434,8 +427,8 @@ go_idle:
 #endif
 #ifdef BREAK_NO_LAST_LOOK
     goto find_work;
-#endif
-#ifdef FOUND_LAST_LOOK
+#endif                        /* work_is_left */
+#ifdef BREAK_LAST_LOOK
     if :: ring[0] > 0 -> goto take_again :: else fi;
     if :: queued > 0 -> goto take_again :: else fi;
 #if NP == 2
@@ -471,7 +464,7 @@ take_again:
             :: else -> m_spins[me] = true; spinning++
             fi
         };
-#ifndef FOUND_GO_IDLE
+#ifndef BREAK_TAKE_AGAIN
         notify()
 #endif
     fi;
@@ -491,7 +484,7 @@ retire:
     od;
 #endif
     atomic { LOCKED m_p[me] = NONE };
-#ifndef FOUND_RETIRE
+#ifndef BREAK_RETIRE
     atomic { if :: m_spins[me] -> m_spins[me] = false; spinning-- :: else fi };
 #endif
     wake_p(p, x);
@@ -556,7 +549,7 @@ sleep:
 #ifdef SLEEPS
     :: atomic { timer && m_idle[me] && idle > 0 && !lock ->   /* rise */
                 m_idle[me] = false; idle_p_get(p); own(me, p); p = NONE };
-#ifndef FOUND_RISE
+#ifndef BREAK_RISE
         notify();
 #endif
         goto find_work

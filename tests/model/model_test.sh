@@ -5,9 +5,8 @@
 # The run-time's protocols, in every interleaving (docs/scheduler.md, Models).
 #
 # Each model is run as it is, in its configurations: there must be no error; and with
-# one step taken out or moved, by each switch that its file has: spin must find the
-# error.  FOUND switches are what the C code does and should not: they are run to see
-# that the model still finds it, and go when the code is repaired.
+# one step taken out or moved, by each switch that its file has (BREAK_...): spin must
+# find the error.
 #
 #     model_test.sh                      all
 #     model_test.sh MODEL [SWITCH...]    one, with spin's report and the trail
@@ -25,8 +24,8 @@ configurations() {
     mutex) printf '%s\n' '' DEADLINE ALL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
     idle)
-        printf '%s\n' '' TWO BUSY OWN RETIRE SLEEPS 'BUSY LATE' 'SLEEPS LATE' \
-            'MONITOR AS_IS' 'BUSY LATE MONITOR AS_IS' 'RETIRE MONITOR AS_IS'
+        printf '%s\n' '' TWO OWN 'OWN LATE' 'BUSY LATE' SLEEPS 'SLEEPS LATE' MONITOR \
+            RETIRE 'RETIRE MONITOR'
         ;;
     *) echo ;;
     esac
@@ -46,19 +45,19 @@ needs() {
     chan-BREAK_TAKE) echo BUFFERED ;;
     idle-BREAK_FENCE | idle-BREAK_NO_WAKE | idle-BREAK_LOOK_FIRST) echo OWN ;;
     idle-BREAK_NO_LAST_LOOK) echo OWN ;;
-    idle-BREAK_STOP_SPINNING) echo BUSY ;;
+    idle-BREAK_STOP_SPINNING) echo BUSY LATE ;;
     idle-BREAK_QUEUED_UNLOCKED | idle-BREAK_IDLE_LATE) echo TWO ;;
-    idle-BREAK_WAKE_FIRST | idle-FOUND_TOKEN) echo TWO ;;
-    idle-BREAK_NO_DRAIN | idle-FOUND_RETIRE) echo RETIRE ;;
-    idle-BREAK_RETIRED) echo RETIRE MONITOR AS_IS ;;
-    idle-BREAK_MONITOR_NEXT) echo MONITOR AS_IS ;;
+    idle-BREAK_WAKE_FIRST | idle-BREAK_TOKEN) echo TWO ;;
+    idle-BREAK_NO_DRAIN | idle-BREAK_RETIRE) echo RETIRE ;;
+    idle-BREAK_RETIRED) echo RETIRE MONITOR ;;
+    idle-BREAK_MONITOR_NEXT) echo MONITOR ;;
     idle-BREAK_MONITOR_RECHECK | idle-BREAK_NOTIFY) echo SLEEPS LATE ;;
     mutex-BREAK_GIVE_UP* | mutex-BREAK_NO_CLAIM | mutex-BREAK_WAITING_KEPT)
         echo DEADLINE
         ;;
-    idle-FOUND_RISE) echo SLEEPS ;;
-    idle-FOUND_GO_IDLE) echo SLEEPS LATE ;;
-    idle-FOUND_NEED | idle-FOUND_LAST_LOOK) echo BUSY LATE ;;
+    idle-BREAK_RISE) echo SLEEPS ;;
+    idle-BREAK_TAKE_AGAIN) echo SLEEPS LATE ;;
+    idle-BREAK_WANTED | idle-BREAK_LAST_LOOK) echo BUSY LATE ;;
     esac
 }
 
@@ -106,7 +105,7 @@ everything() {
         configurations "$model" | while read -r configuration; do
             echo "holds $model $configuration"
         done
-        grep -oE '\b(BREAK|FOUND)_[A-Z_]+' "$models/$model.pml" | sort -u |
+        grep -oE '\bBREAK_[A-Z_]+' "$models/$model.pml" | sort -u |
             while read -r switch; do
                 echo "breaks $model $switch $(needs "$model" "$switch")"
             done

@@ -37,8 +37,8 @@
  * BREAK_TAKE           take: a sender's value does not go into the ring
  * BREAK_SUCCESS        woken: success is not set
  * BREAK_WOKEN_BY       woken: woken_by is not set
- * BREAK_CLOSE_ONE      release_all: stops behind the first
- * BREAK_CLOSE_RECEIVERS release_all: leaves senders where they are
+ * BREAK_CLOSE_ONE      bl__chan_close: stops behind the first
+ * BREAK_CLOSE_RECEIVERS bl__chan_close: leaves senders where they are
  * BREAK_TRY_EACH       run: stands in the queues without having tried all together
  * BREAK_LOCK_ORDER     sort_locks: the cases stay in random order */
 
@@ -561,7 +561,7 @@ again:
     ended++
 }
 
-inline release(w)             /* release_all */
+inline release(w)             /* bl__chan_close */
 {
     d_step {
         success[w] = false;
@@ -588,7 +588,7 @@ proctype Closer(byte after)
     :: c < 2 ->
         atomic {
             LOCKED(c) closed[c] = true;
-            do                /* release_all */
+            do                /* bl__chan_close */
             :: pop(c, receivers[c], w, false);
                 if
                 :: w == NOBODY -> break

@@ -205,7 +205,7 @@ proctype Sender()
     ended++
 }
 
-/* bl_chan_shut, release_all */
+/* bl_chan_shut, bl__chan_close */
 proctype Closer()
 {
     byte w;

@@ -21,8 +21,8 @@
  *           time; with RETIRE both
  *  SLEEPS   as BUSY, with one P, which the monitor takes, and a timer; the monitor
  *           sleeps for good whenever every P is idle
- *  LATE     with BUSY, OWN or SLEEPS: the Ps are in use, their threads find nothing and are
- *           about to sleep, the first one spins; no timer
+ *  LATE     with BUSY, OWN or SLEEPS: the Ps are in use, their threads find nothing and
+ *           are about to sleep, the first one spins; no timer
  *
  * BREAK_FENCE           tell_idle: no fence, idle and spinning are loaded first
  * BREAK_WAKE_FIRST      a plain thread wakes, then queues

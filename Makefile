@@ -9,6 +9,8 @@ CMAKE_ARGS ?=
 # A run is a program at one of six optimisation levels with one of its inputs.
 N ?= 3000
 INPUTS ?= 4
+STRESS_SECONDS ?= 1800
+SECONDS ?= 300
 
 all: $(BUILD)/build.ninja ## build the library into build/
 	cmake --build $(BUILD)
@@ -36,6 +38,14 @@ differential: all ## N=3000 runs of random programs, here and in Go
 	scripts/deps.sh build
 	tests/differential/differential.py --lib $(BUILD) --inputs $(INPUTS) \
 	    --count $$((($(N) + 6 * $(INPUTS) - 1) / (6 * $(INPUTS))))
+
+stress: all ## STRESS_SECONDS=1800 of random stress of goroutines; STRESS_SEED=N again
+	scripts/deps.sh build
+	tests/stress/stress.py --build $(BUILD) --seconds $(STRESS_SECONDS) \
+	    $(if $(STRESS_SEED),--seed $(STRESS_SEED))
+
+pool-stress: all ## SECONDS=300 of a connection pool under 10,000 goroutines on two processors
+	BELAYMAXPROCS=2 $(BUILD)/tests/stress-connpool --seconds $(SECONDS)
 
 bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=1, BENCH_JSON=file, BASE=revision
 	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE)) \
@@ -65,4 +75,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check docs differential bench asan ubsan tsan install clean help
+.PHONY: all demo check docs differential stress pool-stress bench asan ubsan tsan install clean help

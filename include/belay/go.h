@@ -68,6 +68,13 @@ BL_API void bl_gosched(void);
  * Call from: anywhere.  Blocks: no. */
 BL_API int bl_gomaxprocs(int n);
 
+/* Sets how many threads Belay may have, those that are blocked included; with n < 1
+ * only asks.  Returns what it was, 10,000 at first (Go's debug.SetMaxThreads).  A
+ * program that would need more has most likely gone wrong: fatal error "thread
+ * exhaustion".  Plain threads of the program's own don't count.
+ * Call from: anywhere.  Blocks: no. */
+BL_API int bl_set_max_threads(int n);
+
 /* How many CPUs the process may use. */
 BL_API int bl_num_cpu(void);
 

@@ -23,6 +23,7 @@
 #endif
 
 #include <belay/chan.h>
+#include <belay/closer.h>
 #include <belay/context.h>
 #include <belay/defer.h>
 #include <belay/errors.h>
@@ -92,5 +93,8 @@
 #define context_value bl_context_value
 #define context_done bl_context_done
 #define context_after_func bl_context_after_func
+
+#define with_closer bl_with_closer
+#define close_into bl_close_into
 
 #endif

@@ -27,7 +27,7 @@ BL_BEGIN_DECLS
 
 /* What waiting is made of; not for direct use. */
 typedef struct bl__sema {
-    uint32_t count, waiting, lock, unused;
+    uint32_t count, waiting, lock, contended;
     void *first, *last;
 } bl__sema;
 
@@ -37,7 +37,7 @@ typedef struct bl__sema {
  * until somebody has waited for 1 ms: then the mutex goes from hand to hand (Go's
  * starvation mode). */
 typedef struct bl_mutex {
-    uint32_t state, unused;
+    uint64_t state;
     bl__sema sema;
 } bl_mutex;
 

@@ -218,7 +218,7 @@ bl__on_deadline(struct bl__timer *t, int64_t now)
     bl__end(&d->canceler, bl_err_deadline_exceeded, bl_error_retain(d->cause), &ended);
     bl__detach(&d->canceler);
     /* release: pairs with the acquire in bl__timer_stop_and_wait */
-    atomic_store_explicit(&t->running, false, memory_order_release);
+    atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
     bl__end_rest(&ended);
 }
 

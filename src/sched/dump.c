@@ -10,6 +10,7 @@
 #include "sched/bubble.h"
 
 #include <belay/go.h>
+#include <belay/test.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -95,8 +96,13 @@ put_pending(struct bl__text *t, const struct bl__g *g)
 static void
 put_at_rest(struct bl__text *t, const struct bl__g *g)
 {
+    uintptr_t callee = bl__not_begun(g);
     struct bl__ctx ctx;
 
+    if (callee) {
+        bl__put_frame(t, "", callee, "(...)");
+        return;
+    }
     bl__ctx_at_rest(&ctx, g->sp);
     bl__put_stack(t, g, &ctx);
 }
@@ -195,27 +201,86 @@ bl_stack_of(uint64_t id, char *buf, size_t size)
 
 /* --- deadlock ------------------------------------------------------------ */
 
+static bool
+nothing_goes_on(void)
+{
+    int n = atomic_load(&bl__sched.nprocs);
+
+    if (atomic_load(&bl__sched.idle) + (bl__sched.seed ? 1 : 0) < n ||
+        atomic_load(&bl__sched.detached) > 0 || bl__next_timer() != INT64_MAX ||
+        atomic_load(&bl__sched.queued) > 0 || atomic_load(&bl__sched.waiting_io) > 0)
+        return false;
+    for (int i = n; i < BL__MAXPROCS && bl__sched.ps[i]; i++)
+        if (bl__sched.ps[i]->state == BL__P_USED)
+            return false; /* one too many, and still at work */
+    return true;
+}
+
+/* All threads are ours, or asleep in Belay. */
+static bool
+nobody_could_help(void)
+{
+    int threads = bl__os_thread_count() - (bl__sched.base_threads - 1);
+
+    return threads == bl__sched.nms + (bl__sched.monitor_started && !bl__sched.seed) +
+                          atomic_load(&bl__sched.parked_threads);
+}
+
 /* sched.lock held by an M that has gone idle.  Every goroutine waits, nothing in
  * the process could wake one: threads that are not ours might, so there must be
- * none that is not itself asleep in Belay. */
+ * none that is not itself asleep in Belay.  The last thing one of them did before it
+ * fell asleep may have been to start a timer: hence a second look. */
 void
 bl__check_deadlock(void)
 {
-    int threads;
-
-    if (atomic_load(&bl__sched.idle) + (bl__sched.seed ? 1 : 0) <
-            atomic_load(&bl__sched.nprocs) ||
-        atomic_load(&bl__sched.detached) > 0 || bl__next_timer() != INT64_MAX ||
-        atomic_load(&bl__sched.queued) > 0 || atomic_load(&bl__sched.waiting_io) > 0)
-        return;
-    threads = bl__os_thread_count() - (bl__sched.base_threads - 1);
-    if (threads != bl__sched.nms + (bl__sched.monitor_started && !bl__sched.seed) +
-                       atomic_load(&bl__sched.parked_threads))
+    if (!nothing_goes_on() || !nobody_could_help() || !nothing_goes_on())
         return;
     bl__unlock(&bl__sched.lock);
     if (main_g && atomic_load(&main_g->status) == BL__G_NEW)
         bl__fatal_goroutines("no goroutines (main called runtime.Goexit) - deadlock!");
     bl__fatal_goroutines("all goroutines are asleep - deadlock!");
+}
+
+/* --- for the test kit: belay/detail/test.h -------------------------------- */
+
+bool
+bl__is_panicking(void)
+{
+    const struct bl__act *a = bl__self()->act;
+
+    while (a && (a->kind != BL__ACT_PANIC || a->recovered))
+        a = a->link;
+    return a != NULL;
+}
+
+uint64_t
+bl__known_id(void)
+{
+    const struct bl__g *g = bl__self_or_null();
+
+    return g ? g->id : 0;
+}
+
+bool
+bl__sched_trace(uint64_t *seed, uint64_t *hash)
+{
+    *seed = bl__sched.seed;
+    *hash = bl__sched.trace_hash;
+    return bl__sched.seed != 0;
+}
+
+/* The hash is of which goroutine ran when: with the same seed, another one means that
+ * something else than the scheduler has decided. */
+static void
+put_end(struct bl__text *t)
+{
+    if (!bl__sched.seed)
+        return;
+    bl__put(t, "\nbelay: BELAYDEBUG=schedseed=");
+    bl__put_uint(t, bl__sched.seed);
+    bl__put(t, ", schedule ");
+    bl__put_hex(t, bl__sched.trace_hash);
+    bl__put(t, "\n");
 }
 
 /* --- SIGQUIT ------------------------------------------------------------- */
@@ -239,6 +304,7 @@ on_quit(int sig)
         put_creator(&t, g);
     }
     put_others(&t, g && !g->is_system ? g : NULL);
+    put_end(&t);
     bl__text_flush(&t);
     _exit(2);
 }
@@ -290,6 +356,7 @@ bl__dump_init(void)
     bl__hooks.goexit = bl__goroutine_exits;
     bl__hooks.put_creator = put_creator;
     bl__hooks.put_others = put_others;
+    bl__hooks.put_end = put_end;
     bl__hooks.put_state = put_state;
     if (bl__os_is_main_thread())
         main_g = bl__self();

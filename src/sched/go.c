@@ -19,7 +19,7 @@ enum { DEFAULT_STACK = 256 * 1024, IDS = 16, MIN_ROOM = 4096 };
 /* What a new goroutine is to do; lies at the high end of its stack. */
 struct job {
     void (*thunk)(void *, void *);
-    size_t unused;
+    void *callee; /* for reports, until it has begun */
     char args[];
 };
 
@@ -45,7 +45,6 @@ end(struct bl__g *g)
     if (BL__UNLIKELY(atomic_load_explicit(&g->m->attention, memory_order_relaxed)))
         bl__enter_slow(g);
     bl__g_free(g);
-    bl__track_release(g);
     if (g->locked_m) { /* what it did to the thread must not meet others */
         g->locked_m->ends = true;
         g->locked_m->locked_g = NULL;
@@ -77,6 +76,19 @@ bl__goroutine(void *p)
     end(g);
 }
 
+uintptr_t
+bl__not_begun(const struct bl__g *g)
+{
+    const struct job *job = g->woken_by;
+    struct bl__ctx ctx;
+
+    bl__ctx_at_rest(&ctx, g->sp);
+    if (BL__CTX_PC(&ctx) != (uintptr_t)bl__go_entry || (uintptr_t)job < g->stack_low ||
+        (uintptr_t)job >= g->stack_high)
+        return 0;
+    return (uintptr_t)job->callee;
+}
+
 static uint64_t
 new_id(struct bl__p *p)
 {
@@ -104,6 +116,7 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
     bl__track_acquire(g); /* its stack has been another one's */
     job = (struct job *)((g->stack_high - sizeof *job - size) & ~(uintptr_t)15);
     job->thunk = thunk;
+    job->callee = (void *)pc;
     memcpy(job->args, args, size);
     g->id = new_id(p);
     g->reason = BL__WAIT_NONE;
@@ -185,8 +198,10 @@ go_from(void (*thunk)(void *, void *), const void *args, size_t size, void *call
     self = bl__enter();
     g = bl__spawn(thunk, args, size, class, site, pc, options ? options->name : NULL,
                   &error);
-    if (g)
+    if (g) {
+        ((struct job *)g->woken_by)->callee = callee;
         bl__enqueue(g, true);
+    }
     bl__leave(self);
     return error;
 }
@@ -262,7 +277,7 @@ bl_gomaxprocs(int n)
     struct bl__g *g;
     int old;
 
-    if (n < 1)
+    if (n < 1 || bl__sched.seed)
         return atomic_load(&bl__sched.nprocs);
     g = bl__enter();
     old = bl__set_nprocs(n > BL__MAXPROCS ? BL__MAXPROCS : n);

@@ -121,6 +121,29 @@ look_at(struct bl__p *p, int64_t now)
     return true;
 }
 
+/* BELAYMAXPROCS has been lowered while p's goroutine was in users' code, where it may
+ * stay for ever: what waits for p goes to the others. */
+static bool
+look_at_retired(struct bl__p *p, int64_t now)
+{
+    struct bl__m *m = atomic_load_explicit(&p->m, memory_order_relaxed);
+    struct bl__g *g;
+
+    if (!m || (bl__runq_is_empty(p) &&
+               atomic_load_explicit(&p->timers.next, memory_order_relaxed) == INT64_MAX))
+        return false;
+    p->seen_at = now;
+    if (!bl__take_p(p))
+        return false;
+    while ((g = bl__runq_get(p)))
+        bl__enqueue_global(g);
+    bl__lock(&bl__sched.lock);
+    bl__idle_p_put(p); /* out; or idle, if the number has grown again */
+    bl__unlock(&bl__sched.lock);
+    bl__wake_p();
+    return true;
+}
+
 /* Timers on idle Ps, and work for all that nobody has taken. */
 static void
 wake_for_the_rest(int64_t now)
@@ -190,13 +213,18 @@ bl__monitor(void *unused)
     (void)unused;
     for (;;) {
         int n = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed);
-        bool any = false;
+        bool any = false, retiring = false;
 
         bl__os_nap(interval);
         now = bl__os_now();
         set_coarse_clock(now);
         for (int i = 0; i < n; i++)
             any |= look_at(bl__sched.ps[i], now);
+        for (int i = n; i < BL__MAXPROCS && bl__sched.ps[i]; i++) {
+            retiring |= atomic_load_explicit(&bl__sched.ps[i]->m,
+                                             memory_order_relaxed) != NULL;
+            any |= look_at_retired(bl__sched.ps[i], now);
+        }
         wake_for_the_rest(now);
         trace(now);
         bl__stacks_scavenge();
@@ -204,7 +232,7 @@ bl__monitor(void *unused)
         interval = any ? POLL_MIN_NS
                    : calm > CALM_POLLS && interval < POLL_MAX_NS ? 2 * interval
                                                                  : interval;
-        if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) < n) {
+        if (retiring || atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) < n) {
             busy_at = now;
         } else if (now - busy_at > LINGER_NS) {
             sleep_for_good();

@@ -88,7 +88,6 @@ bl__queue_pop(struct bl__queue *q)
 static bool
 park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
 {
-    uint32_t no = 0;
     bool expired = false;
 
     g->sleeps = until == INT64_MAX; /* with a deadline it will go on by itself */
@@ -98,6 +97,8 @@ park_thread(struct bl__g *g, void (*release)(void *), void *arg, int64_t until)
         release(arg);
     /* acquire: pairs with the release in bl__ready */
     while (atomic_load_explicit(&g->wake, memory_order_acquire) == 0) {
+        uint32_t no = 0; /* a failure changes it */
+
         bl__os_futex_wait(&g->wake, 0, until);
         /* acq_rel: pairs with bl__claim */
         if (until != INT64_MAX && bl__os_now() >= until &&
@@ -240,7 +241,7 @@ expire(struct bl__timer *t, int64_t now)
         bl__ready(g, false); /* t is gone */
     } else {
         /* release: pairs with the acquire in bl__timer_stop_and_wait */
-        atomic_store_explicit(&t->running, false, memory_order_release);
+        atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "os/os.h"
 #include "sched/track.h"
 
+#include <belay/go.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -167,12 +168,12 @@ bl__switch_for_good(struct bl__g *g, void (*release)(void *), void *arg)
     m->release = release;
     m->release_arg = arg;
     next = pick(m, g);
-    bl__track_release(g); /* pick() was the last to use its stack */
     if (!next) {
         next = &m->g0;
         if (!m->has_started)
             start_g0(m);
     }
+    bl__track_release(g); /* its stack is another one's then; pick() has read the clock */
     switch_to(m, g, next, true);
     __builtin_unreachable();
 }
@@ -274,6 +275,8 @@ rise(struct bl__m *m, int64_t now)
     if (m->is_idle && is_watcher())
         bl__check_deadlock();
     bl__unlock(&bl__sched.lock);
+    if (risen)
+        bl__monitor_notify();
     return risen;
 }
 
@@ -411,6 +414,25 @@ thread_exhaustion(void)
     bl__fatal_at("thread exhaustion", NULL, NULL);
 }
 
+int
+bl_set_max_threads(int n)
+{
+    struct bl__g *g = bl__enter();
+    bool is_too_low;
+    int old;
+
+    bl__lock(&bl__sched.lock);
+    old = bl__sched.max_threads;
+    if (n > 0)
+        bl__sched.max_threads = n;
+    is_too_low = bl__sched.nms > bl__sched.max_threads;
+    bl__unlock(&bl__sched.lock);
+    if (is_too_low)
+        thread_exhaustion();
+    bl__leave(g);
+    return old;
+}
+
 /* A new thread for p.  When the system has none left p waits for one of ours. */
 static void
 make_m(struct bl__p *p, bool spinning)
@@ -475,23 +497,38 @@ bl__start_m(struct bl__p *p, bool spinning)
     bl__monitor_notify();
 }
 
+/* Whether a P is idle.  If not, who makes one idle next will look for work again. */
+static bool
+one_is_idle(void)
+{
+    if (atomic_load(&bl__sched.idle) > 0)
+        return true;
+    if (!atomic_load(&bl__sched.wanted))
+        atomic_store(&bl__sched.wanted, true);
+    return atomic_load(&bl__sched.idle) > 0; /* pairs with go_idle */
+}
+
+/* While we count as looking for work others rely on that: so if no P is left after all
+ * we have to look for one again behind it. */
 void
 bl__wake_p(void)
 {
-    int none = 0;
-    struct bl__p *p;
+    while (one_is_idle()) {
+        struct bl__p *p;
+        int none = 0;
 
-    if (atomic_load_explicit(&bl__sched.idle, memory_order_seq_cst) == 0 ||
-        atomic_load_explicit(&bl__sched.spinning, memory_order_seq_cst) != 0 ||
-        !atomic_compare_exchange_strong(&bl__sched.spinning, &none, 1))
-        return;
-    bl__lock(&bl__sched.lock);
-    p = bl__idle_p_get();
-    bl__unlock(&bl__sched.lock);
-    if (p)
-        bl__start_m(p, true);
-    else
-        atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
+        if (atomic_load(&bl__sched.spinning) != 0 ||
+            !atomic_compare_exchange_strong(&bl__sched.spinning, &none, 1))
+            return;
+        bl__lock(&bl__sched.lock);
+        p = bl__idle_p_get();
+        bl__unlock(&bl__sched.lock);
+        if (p) {
+            bl__start_m(p, true);
+            return;
+        }
+        atomic_fetch_sub(&bl__sched.spinning, 1);
+    }
 }
 
 /* Deterministic mode draws from the queue for all; torture=4 makes others take what
@@ -518,7 +555,7 @@ tell_idle(const struct bl__p *p, bool next)
 {
     if (atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed) == 1)
         return;
-    /* pairs with the last look in find_work(): either it sees the new one, or we that
+    /* pairs with work_is_left(): either it sees the new one, or we that
      * nobody looks any more */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&bl__sched.idle, memory_order_relaxed) > 0 &&
@@ -665,6 +702,10 @@ retire(struct bl__m *m)
         m->p = NULL;
     }
     bl__unlock(&bl__sched.lock);
+    if (m->spinning) { /* else nobody would be woken */
+        m->spinning = false;
+        atomic_fetch_sub(&bl__sched.spinning, 1);
+    }
     bl__wake_p();
 }
 
@@ -681,43 +722,59 @@ advance_clock(struct bl__p *p)
     return bl__timers_run(&p->timers, next);
 }
 
-/* Gives the P up.  Returns whether m must look again, with a P. */
+/* Whether anything waits in a queue.  What is on its way from the queue for all to a
+ * P's is in neither, so whoever moves it is waited for. */
 static bool
+work_is_left(void)
+{
+    int n = atomic_load(&bl__sched.nprocs);
+    bool any;
+
+    bl__lock(&bl__sched.lock);
+    any = atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0;
+    bl__unlock(&bl__sched.lock);
+    for (int i = 0; i < n && !any; i++)
+        any = atomic_load(&bl__sched.ps[i]->head) != atomic_load(&bl__sched.ps[i]->tail);
+    return any;
+}
+
+/* m, which has none, takes an idle P if there is one. */
+static void
+take_again(struct bl__m *m)
+{
+    bl__lock(&bl__sched.lock);
+    if (bl__sched.idle_ps)
+        own(m, bl__idle_p_get());
+    bl__unlock(&bl__sched.lock);
+    if (!m->p)
+        return;
+    start_spinning(m);
+    bl__monitor_notify();
+}
+
+/* Gives the P up, unless there is work after all. */
+static void
 go_idle(struct bl__m *m)
 {
-    bool was_spinning = m->spinning;
-    int n;
-
     bl__lock(&bl__sched.lock);
     if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0) {
         bl__unlock(&bl__sched.lock);
-        return true;
+        return;
     }
     bl__idle_p_put(m->p);
     m->p = NULL;
     bl__unlock(&bl__sched.lock);
-    if (!was_spinning)
-        return false;
-    m->spinning = false;
-    /* pairs with the fence in bl__enqueue */
-    atomic_fetch_sub_explicit(&bl__sched.spinning, 1, memory_order_seq_cst);
-    n = atomic_load_explicit(&bl__sched.nprocs, memory_order_relaxed);
-    for (int i = 0; i < n; i++) {
-        const struct bl__p *p = bl__sched.ps[i];
-
-        if (atomic_load_explicit(&p->head, memory_order_seq_cst) ==
-                atomic_load_explicit(&p->tail, memory_order_seq_cst) &&
-            atomic_load_explicit(&bl__sched.queued, memory_order_seq_cst) == 0)
-            continue;
-        bl__lock(&bl__sched.lock);
-        if (bl__sched.idle_ps)
-            own(m, bl__idle_p_get());
-        bl__unlock(&bl__sched.lock);
-        if (m->p)
-            start_spinning(m);
-        return m->p != NULL;
+    if (!m->spinning) {
+        /* others look for work, but who woke in between may have found no idle P */
+        if (atomic_load(&bl__sched.wanted) && atomic_exchange(&bl__sched.wanted, false))
+            take_again(m);
+        return;
     }
-    return false;
+    m->spinning = false;
+    /* pairs with the fence in tell_idle */
+    atomic_fetch_sub(&bl__sched.spinning, 1);
+    if (work_is_left())
+        take_again(m);
 }
 
 /* Something to run for m's P, or NULL. */

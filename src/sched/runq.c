@@ -225,13 +225,13 @@ bl__runq_is_empty(const struct bl__p *p)
            !atomic_load_explicit(&p->run_next, memory_order_seq_cst);
 }
 
-/* Half of victim's queue: one to run, the rest for p's own, which is empty (but not
- * under torture=2): they are written there, and seen by others when they are p's. */
+/* Half of victim's queue: one to run, the rest for p's own, as far as there is room:
+ * they are written there, and seen by others when they are p's. */
 struct bl__g *
 bl__runq_steal(struct bl__p *p, struct bl__p *victim, bool run_next)
 {
     uint32_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed), head, n;
-    /* acquire: pairs with the release of head in here */
+    /* acquire: pairs with the release of head here, by who steals from p */
     uint32_t room = BL__RUNQ -
                     (tail - atomic_load_explicit(&p->head, memory_order_acquire));
     struct bl__g *first;

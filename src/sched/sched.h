@@ -49,13 +49,15 @@
     REASON(WAITGROUP, "sync.WaitGroup.Wait", 1)               \
     REASON(COND, "sync.Cond.Wait", 1)                         \
     REASON(SEMAPHORE, "semacquire", 0)                        \
+    REASON(CONNPOOL, "connection pool", 1)                    \
+    REASON(CONNPOOL_OUTSIDE, "connection pool", 0)            \
     REASON(IO, "IO wait", 0)                                  \
     REASON(PREEMPTED, "preempted", 0)                         \
     REASON(BUBBLE, "synctest.Run", 0)                         \
     REASON(BUBBLE_WAIT, "synctest.Wait", 1)
 
-/* _OUTSIDE, behind the reason it belongs to: for a channel that was made outside
- * the waiting goroutine's bubble. */
+/* _OUTSIDE, behind the reason it belongs to: for a channel, or pool, that was made
+ * outside the waiting goroutine's bubble. */
 enum bl__reason {
 #define BL__REASON_NAME(name, text, durable) BL__WAIT_##name,
     BL__REASONS(BL__REASON_NAME)
@@ -84,8 +86,9 @@ struct bl__timer {
     void *arg;
     _Atomic(struct bl__timers *) heap; /* it is in; NULL: none */
     uint32_t index;            /* there */
-    _Atomic bool running;      /* fn runs; fn itself ends that, as the last it
-                                  does with a timer that others may look at */
+    _Atomic uint32_t running;  /* calls of fn under way: two, if it was started
+                                  anew meanwhile.  fn itself ends its own, as the
+                                  last it does with a timer that others look at */
 };
 
 struct bl__timers {
@@ -165,6 +168,8 @@ struct bl__sched {
     _Atomic int idle;            /* length of idle_ps */
     _Atomic int idle_threads;    /* length of idle_ms */
     _Atomic int spinning;        /* Ms that look for work */
+    _Atomic bool wanted;         /* who wakes has found no idle P: who gives one up is
+                                    to look again */
     _Atomic int nprocs;          /* Ps in use */
     _Atomic int waiting_io;      /* goroutines the poller will wake */
     _Atomic int parked_threads;  /* plain threads asleep in Belay */
@@ -356,6 +361,9 @@ void bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg);
 struct bl__g *bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
                         unsigned class, const struct bl__site *site, uintptr_t pc,
                         const char *name, int *error);
+
+/* The function that g, which does not run, is to begin with; 0: it has begun. */
+uintptr_t bl__not_begun(const struct bl__g *g);
 
 /* Starts a goroutine that calls f(arg), for who is inside Belay and may be no goroutine,
  * as a timer's function.  Without memory that is the fatal error. */

@@ -91,8 +91,9 @@ insert(struct bl__timers *h, struct bl__timer *t)
         note_next(h);
 }
 
+/* t->heap is left as it is. */
 static void
-extract(struct bl__timers *h, struct bl__timer *t)
+take_out(struct bl__timers *h, struct bl__timer *t)
 {
     uint32_t i = t->index;
     struct bl__timer *last = h->heap[--h->n];
@@ -102,9 +103,15 @@ extract(struct bl__timers *h, struct bl__timer *t)
         if (last->index == i)
             sift_up(h, last, i);
     }
-    atomic_store_explicit(&t->heap, NULL, memory_order_release);
     if (i == 0)
         note_next(h);
+}
+
+static void
+extract(struct bl__timers *h, struct bl__timer *t)
+{
+    take_out(h, t);
+    atomic_store_explicit(&t->heap, NULL, memory_order_release);
 }
 
 /* --- what others call ---------------------------------------------------- */
@@ -152,7 +159,7 @@ bl__timer_stop_and_wait(struct bl__timer *t)
     if (bl__timer_stop(t))
         return true;
     /* acquire: pairs with the release by which fn ends it */
-    while (atomic_load_explicit(&t->running, memory_order_acquire))
+    while (atomic_load_explicit(&t->running, memory_order_acquire) != 0)
         bl__cpu_relax();
     return false;
 }
@@ -169,7 +176,7 @@ bl__timers_run(struct bl__timers *h, int64_t now)
         if (h->n > 0 && h->heap[0]->when <= now) {
             t = h->heap[0];
             /* seen with the heap's NULL: bl__timer_stop_and_wait */
-            atomic_store_explicit(&t->running, true, memory_order_relaxed);
+            atomic_fetch_add_explicit(&t->running, 1, memory_order_relaxed);
             extract(h, t);
         }
         bl__unlock(&h->lock);
@@ -188,7 +195,7 @@ bl__timers_move(struct bl__timers *from, struct bl__timers *to)
     while (from->n > 0) {
         struct bl__timer *t = from->heap[0];
 
-        extract(from, t);
+        take_out(from, t); /* who stops it meanwhile must not find it in none */
         bl__lock(&to->lock);
         insert(to, t);
         bl__unlock(&to->lock);

@@ -48,7 +48,7 @@ bl__park_bound(struct bl__g *g, void (*release)(void *), void *arg,
         return park_until(g, release, arg, reason, b ? b->until : BL_FOREVER);
     bl__lock(&done->lock);
     if (done->closed) {
-        /* once the queues are unlocked: nobody is to ready who has never parked */
+        /* it stands in the caller's queue already: nobody is to wake it any more */
         atomic_store_explicit(&g->claimed, 1, memory_order_relaxed);
         release_both(&r);
         return -ECANCELED;

@@ -225,7 +225,8 @@ wait(struct selection *s, int64_t until)
         reason = bl__chan_reason(s->cases[s->order[i]].c, s->g, reason);
     atomic_store_explicit(&s->g->claimed, 0, memory_order_relaxed);
     stand_in_all(s);
-    if (!bl__park_until(s->g, unlock_all, s, reason, until)) {
+    /* with nothing locked s may be gone as soon as the deadline's timer runs */
+    if (!bl__park_until(s->g, s->live ? unlock_all : NULL, s, reason, until)) {
         leave_all(s);
         bl__leave(s->g);
         return -1;

@@ -68,7 +68,8 @@ bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason,
     struct bl__g *g;
     int error = 0;
 
-    if (bl__sema_take(s))
+    /* with a wait group's the lock comes first: see bl__sema_release_all() */
+    if (reason != BL__WAIT_WAITGROUP && bl__sema_take(s))
         return 0;
     g = bl__enter();
     do {
@@ -84,6 +85,34 @@ bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason,
     } while (error == 0 && !w.ticket && !bl__sema_take(s));
     bl__leave(g);
     return error;
+}
+
+/* Gives n units to those that wait, and leaves the rest.  The last one may give the
+ * memory back as soon as it goes on: so s is not touched behind the unlock, and nobody
+ * takes a unit without the lock. */
+void
+bl__sema_release_all(bl__sema *s, uint32_t n)
+{
+    struct bl__g *self = bl__enter(), *first = NULL, **last = &first;
+    struct bl__waiter *w;
+
+    bl__lock(BL__LOCK_OF(s));
+    for (; n > 0 && (w = bl__queue_pop(BL__QUEUE_OF(s))); n--) {
+        atomic_fetch_sub(BL__U32(&s->waiting), 1);
+        w->ticket = true;
+        *last = w->g;
+        last = &w->g->next;
+    }
+    *last = NULL;
+    atomic_fetch_add(BL__U32(&s->count), n);
+    bl__unlock(BL__LOCK_OF(s));
+    while (first) {
+        struct bl__g *g = first;
+
+        first = g->next;
+        bl__ready(g, false);
+    }
+    bl__leave(self);
 }
 
 void
@@ -116,32 +145,6 @@ bl__sema_release(bl__sema *s, bool hand_off)
     if (hand_off && g->m)
         bl__yield(g);
     bl__leave(g);
-}
-
-void
-bl__sema_release_last(bl__sema *s)
-{
-    struct bl__g *self = bl__enter(), *g = NULL;
-    struct bl__waiter *w;
-
-    bl__lock(BL__LOCK_OF(s));
-    atomic_fetch_add(BL__U32(&s->count), 1);
-    w = bl__queue_pop(BL__QUEUE_OF(s));
-    if (w) {
-        atomic_fetch_sub(BL__U32(&s->waiting), 1);
-        g = w->g;
-    }
-    bl__unlock(BL__LOCK_OF(s));
-    if (g)
-        bl__ready(g, true);
-    bl__leave(self);
-}
-
-void
-bl__sema_leave(bl__sema *s)
-{
-    bl__lock(BL__LOCK_OF(s));
-    bl__unlock(BL__LOCK_OF(s));
 }
 
 /* --- weighted: lock held ------------------------------------------------- */

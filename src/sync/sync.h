@@ -48,13 +48,11 @@ int bl__waitgroup_wait_bound(bl_waitgroup *wg, const struct bl__bound *b);
 int bl__cond_wait_bound(bl_cond *c, bl_mutex *m, const struct bl__bound *b);
 int bl__semaphore_acquire_bound(bl_semaphore *s, int64_t n, const struct bl__bound *b);
 
+/* Gives n units: the first ones to who waits.  Does not touch *s behind that. */
+void bl__sema_release_all(bl__sema *s, uint32_t n);
+
 /* Gives one unit.  With hand_off the first waiter gets it, and runs next. */
 void bl__sema_release(bl__sema *s, bool hand_off);
-
-/* The same, and s is not looked at any more once a waiter can have had
- * bl__sema_leave(): then its memory may be used for something else. */
-void bl__sema_release_last(bl__sema *s);
-void bl__sema_leave(bl__sema *s);
 
 /* The same for a caller that is inside Belay already. */
 void bl__sema_release_inside(bl__sema *s, bool hand_off);

@@ -27,6 +27,7 @@ struct bl_timer {
     void *arg;
     struct bl__bubble *bubble;
     bool is_ticker;
+    struct bl__lock resetting; /* c is NULL: one puts it into a heap at a time */
 };
 
 int64_t
@@ -107,15 +108,17 @@ static void
 on_time(struct bl__timer *t, int64_t now)
 {
     struct bl__chan_timer *ct = t->arg;
+    bl_chan *c = ct->c;
     struct bl__g *wake;
 
-    bl__lock(&ct->c->lock);
+    bl__lock(&c->lock);
     wake = fire(ct, now);
     if (ct->armed && ct->watchers > 0 && !atomic_load(&t->heap))
-        bl__timer_start(ct->c->bubble, t, ct->when);
-    /* release: pairs with the acquire in bl__timer_stop_and_wait */
-    atomic_store_explicit(&t->running, false, memory_order_release);
-    bl__unlock(&ct->c->lock);
+        bl__timer_start(c->bubble, t, ct->when);
+    /* release: pairs with the acquire in bl__timer_stop_and_wait.  Who frees the timer
+     * takes the lock once more behind that. */
+    atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
+    bl__unlock(&c->lock);
     if (wake)
         bl__ready(wake, false);
 }
@@ -157,7 +160,7 @@ on_call(struct bl__timer *t, int64_t now)
 
     (void)now;
     /* release: pairs with the acquire in bl__timer_stop_and_wait */
-    atomic_store_explicit(&t->running, false, memory_order_release);
+    atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
     bl__go_inside(f, arg, "out of memory for a timer's goroutine");
 }
 
@@ -285,8 +288,10 @@ bl_timer_reset(bl_timer *t, int64_t ns)
         bl_panic("non-positive interval for Ticker.Reset");
     g = bl__enter();
     if (!ct->c) {
+        bl__lock(&t->resetting);
         pending = bl__timer_stop_and_wait(&ct->timer);
         bl__timer_start(t->bubble, &ct->timer, add(bl__now(g), ns));
+        bl__unlock(&t->resetting);
     } else {
         bl__lock(&ct->c->lock);
         pending = disarm(t, g);
@@ -305,17 +310,24 @@ void
 bl_timer_free(bl_timer *t)
 {
     struct bl__g *g;
+    bl_chan *c;
 
     if (!t)
         return;
     g = bl__enter();
-    if (t->chan_timer.c) {
-        bl__lock(&t->chan_timer.c->lock);
-        disarm(t, g);
-        bl__unlock(&t->chan_timer.c->lock);
+    c = t->chan_timer.c;
+    if (c) {
+        bl__lock(&c->lock);
+        disarm(t, g); /* it does not start itself again */
+        bl__unlock(&c->lock);
     }
     bl__timer_stop_and_wait(&t->chan_timer.timer);
+    if (c) { /* on_time() may hold it still */
+        bl__lock(&c->lock);
+        c->timer = NULL;
+        bl__unlock(&c->lock);
+    }
     bl__leave(g);
-    bl_chan_release(t->chan_timer.c);
+    bl_chan_release(c);
     free(t);
 }

@@ -26,8 +26,7 @@ bl_waitgroup_add(bl_waitgroup *wg, int n)
     if (atomic_load(BL__U64(&wg->state)) != state)
         bl_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
     atomic_store(BL__U64(&wg->state), 0);
-    for (; waiters > 0; waiters--)
-        bl__sema_release_last(&wg->sema);
+    bl__sema_release_all(&wg->sema, waiters);
 }
 
 void
@@ -63,7 +62,6 @@ bl__waitgroup_wait_bound(bl_waitgroup *wg, const struct bl__bound *b)
             return error;
         if (error)
             bl__sema_acquire(&wg->sema, false, BL__WAIT_WAITGROUP, NULL);
-        bl__sema_leave(&wg->sema); /* the caller may free wg */
         if (atomic_load(BL__U64(&wg->state)) != 0)
             bl_panic("sync: WaitGroup is reused before previous Wait has returned");
         return 0;

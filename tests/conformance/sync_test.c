@@ -173,6 +173,52 @@ Y4_Y5_nobody_starves(void)
     CHECK_EQ(m.state, 0);
 }
 
+/* Two race for it, once, and may be the first ones that ever wait: the owner unlocks by
+ * a plain store that must not be missed. */
+static struct {
+    bl_mutex mutex;
+    _Atomic int ready;
+    int sum;
+} fresh[1000];
+
+static void
+race_for_all(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        fresh[i].ready++;
+        for (int j = 0; j < 2000 && fresh[i].ready < 2; j++)
+            ;
+        for (int j = 0; j < 3; j++) {
+            bl_mutex_lock(&fresh[i].mutex);
+            fresh[i].sum++;
+            bl_mutex_unlock(&fresh[i].mutex);
+        }
+    }
+}
+
+static void
+race(bl_waitgroup *wg)
+{
+    race_for_all();
+    bl_waitgroup_done(wg);
+}
+
+static void
+Y1_the_first_to_wait_is_woken(void)
+{
+    for (int round = 0; round < 20; round++) {
+        bl_waitgroup wg = {0};
+
+        memset(fresh, 0, sizeof fresh);
+        bl_waitgroup_add(&wg, 1);
+        go(race, &wg);
+        race_for_all();
+        bl_waitgroup_wait(&wg);
+        for (int i = 0; i < 1000; i++)
+            CHECK_EQ(fresh[i].sum, 6);
+    }
+}
+
 /* --- rwmutex ---------------------------------------------------------------- */
 
 static bl_rwmutex rw;
@@ -829,7 +875,8 @@ mutexes_with_a_deadline(void)
     bl_waitgroup wg = {0};
     pthread_t thread;
 
-    counter = late = 0;
+    counter = 0;
+    late = 0;
     for (int i = 0; i < 8; i++) {
         bl_waitgroup_add(&wg, 1);
         go(lock_in_time, 500, &wg);
@@ -996,6 +1043,7 @@ main(void)
     RUN(Y2_locking_twice_blocks);
     RUN(Y3_waiters_queue);
     RUN(Y4_Y5_nobody_starves);
+    RUN(Y1_the_first_to_wait_is_woken);
     RUN(Y6_many_readers_or_one_writer);
     RUN(Y7_Y8_a_waiting_writer_keeps_readers_out);
     RUN(Y9_recursive_read_locking_deadlocks);

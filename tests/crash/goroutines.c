@@ -150,10 +150,49 @@ quit(void)
     behind = 1;
 }
 
+static FRAME void
+blocks(void)
+{
+    sleep(10);
+    behind = 1;
+}
+
+/* Each of these blocks a thread. */
+static FRAME void
+threads(void)
+{
+    bl_set_max_threads(5);
+    for (int i = 0; i < 9; i++)
+        bl_go(blocks);
+    bl_sleep(5 * BL_SECOND);
+}
+
+static FRAME void
+threads_now(void)
+{
+    bl_go(blocks);
+    bl_sleep(200 * BL_MILLISECOND);
+    behind = bl_set_max_threads(0);
+    bl_set_max_threads(1); /* @threads-now */
+    behind = 1;
+}
+
+/* None of the others has begun. */
+static FRAME void
+at_once(void)
+{
+    bl_go(receives); /* @at-once-spawns */
+    boom(); /* @at-once */
+    behind = 1;
+}
+
 CASES(
     {"panic", panic_alone},
     {"among", panic_among},
     {"deadlock", deadlock},
     {"closed", closed},
     {"pending", pending},
-    {"quit", quit})
+    {"quit", quit},
+    {"at-once", at_once},
+    {"threads", threads},
+    {"threads-now", threads_now})

@@ -2,18 +2,19 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* unit/sched_test.c - the scheduler's containers: run queues, heaps of timers,
- * queues of waiters, stacks. */
+ * queues of waiters, stacks; O19. */
 #include "sched/sched.h"
 #include "os/os.h"
 
 #include "check.h"
 
 #include <belay/belay.h>
+#include <string.h>
 
 /* --- run queues ---------------------------------------------------------- */
 
 static struct bl__p p1, p2;
-static struct bl__g gs[1000];
+static struct bl__g gs[3 * BL__RUNQ];
 
 static void
 runq_is_first_in_first_out(void)
@@ -55,26 +56,61 @@ thieves_take_half(void)
     CHECK(bl__runq_steal(&p2, &p1, true) == &gs[7]);
 }
 
-static void
-what_overflows_is_not_lost(void)
+/* Takes all there is out of both queues and the one for all.  Returns how many of
+ * gs there were; each once. */
+static int
+count_all(void)
 {
-    bool seen[1000] = {false};
+    static bool seen[3 * BL__RUNQ];
     struct bl__g *g;
     int n = 0;
 
-    for (int i = 0; i < 1000; i++)
-        bl__runq_put(&p1, &gs[i], false);
-    for (;;) {
+    memset(seen, 0, sizeof seen);
+    for (;; n++) {
         bl__lock(&bl__sched.lock);
         g = bl__global_get(&p2, 1);
         bl__unlock(&bl__sched.lock);
         if (!g && !(g = bl__runq_get(&p1)) && !(g = bl__runq_get(&p2)))
-            break;
+            return n;
         CHECK(!seen[g - gs]);
         seen[g - gs] = true;
-        n++;
     }
-    CHECK_EQ(n, 1000);
+}
+
+static void
+what_overflows_is_not_lost(void)
+{
+    for (int i = 0; i < 2 * BL__RUNQ; i++)
+        bl__runq_put(&p1, &gs[i], false);
+    CHECK_EQ(count_all(), 2 * BL__RUNQ);
+}
+
+static void
+lists_overflow_too(void)
+{
+    for (int i = 0; i < 3 * BL__RUNQ; i++)
+        gs[i].next = i % 700 == 699 ? NULL : &gs[i + 1];
+    gs[3 * BL__RUNQ - 1].next = NULL;
+    for (int i = 0; i < 3 * BL__RUNQ; i += 700)
+        bl__runq_put_all(&p1, &gs[i]);
+    CHECK_EQ(count_all(), 3 * BL__RUNQ);
+}
+
+/* BELAYDEBUG=torture=2 steals when it has enough of its own. */
+static void
+thieves_take_what_they_have_room_for(void)
+{
+    for (int left = 0; left < 3; left++) {
+        struct bl__g *g;
+
+        for (int i = 0; i < BL__RUNQ - left; i++)
+            bl__runq_put(&p2, &gs[i], false);
+        for (int i = BL__RUNQ; i < 2 * BL__RUNQ; i++)
+            bl__runq_put(&p1, &gs[i], false);
+        g = bl__runq_steal(&p2, &p1, false);
+        CHECK(g == &gs[BL__RUNQ]);
+        CHECK_EQ(count_all(), 2 * BL__RUNQ - left - 1);
+    }
 }
 
 /* --- timers -------------------------------------------------------------- */
@@ -209,6 +245,8 @@ main(void)
     RUN(run_next_comes_first);
     RUN(thieves_take_half);
     RUN(what_overflows_is_not_lost);
+    RUN(lists_overflow_too);
+    RUN(thieves_take_what_they_have_room_for);
     RUN(timers_fire_in_order);
     RUN(claimed_waiters_are_passed_over);
     RUN(stacks_have_the_size_asked_for);

@@ -21,6 +21,7 @@
 #include "closer/connpool.h"
 
 #include <belay/closer.h>
+#include <belay/context.h>
 #include <belay/defer.h>
 #include <belay/time.h>
 #include <errno.h>
@@ -619,6 +620,31 @@ bl_error *
 bl_connpool_get_until(bl_connpool *pool, bl_connpool_lease *lease, int64_t until_ns)
 {
     return bl__connpool_get_bound(pool, lease, &(struct bl__bound){until_ns, NULL});
+}
+
+/* While it waited for its turn: the deadline may come a moment before ctx knows. */
+static bl_error *
+ended_by(const bl_context *ctx)
+{
+    bl_error *cause = bl_context_cause(ctx);
+
+    return bl_error_wrap(cause ? cause : bl_err_deadline_exceeded, "connection pool");
+}
+
+bl_error *
+bl_connpool_get_ctx(bl_connpool *pool, bl_connpool_lease *lease, bl_context *ctx)
+{
+    struct bl__bound b = {bl_context_deadline(ctx), bl_context_channel(ctx)};
+    bl_error *err;
+
+    if (bl_context_err(ctx)) {
+        *lease = (bl_connpool_lease){0};
+        return ended_by(ctx);
+    }
+    err = bl__connpool_get_bound(pool, lease, b.done ? &b : NULL);
+    if (err == &timeout || (err == error_of(-ECANCELED) && bl_context_err(ctx)))
+        return ended_by(ctx);
+    return err;
 }
 
 /* --- put ------------------------------------------------------------------------------ */

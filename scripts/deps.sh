@@ -9,6 +9,9 @@
 #                      C++ for the tests that panic through C++ frames
 #   cmake ninja-build  the build of record
 #   pkg-config         how users, and our tests, find the library
+#   zlib1g-dev         profiles are gzip'ed (the belay command)
+#   libcurl4-openssl-dev  HTTP, with timeouts, TLS and Unix sockets, for the belay
+#                      command: better than what we would write
 #   libssl-dev         libcrypto's SHA-256 for the demo (examples/digest): as fast as
 #                      Go's own (nettle's is a tenth slower), so that the comparison
 #                      is one of the pipelines
@@ -19,6 +22,7 @@
 #                      repository, tables included, in one small program (pandoc has a
 #                      dialect of its own and a hundred times the size)
 #   gdb valgrind       tests that run under them
+#   chromium           draws the pages of belay flame, in a test
 #   clang libunwind-dev  the second compiler; the unwinder ours is compared with
 #   gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
 #                      the tests on 64-bit Arm (cmake/aarch64-toolchain.cmake)
@@ -26,11 +30,11 @@
 # what Belay is measured by is 1.26.
 set -eu
 
-build='gcc g++ make cmake ninja-build pkg-config python3'
+build='gcc g++ make cmake ninja-build pkg-config python3 zlib1g-dev libcurl4-openssl-dev'
 demo="$build libssl-dev"
 check="$build binutils libunwind-dev"
 docs="$build mandoc cmark-gfm"
-ci="$check mandoc cmark-gfm libssl-dev clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
+ci="$check mandoc cmark-gfm libssl-dev chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
 
 case ${1-} in

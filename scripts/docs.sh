@@ -25,7 +25,7 @@ has() {
 if has mandoc; then
     cd "$build/docs/man"
     # links are not pages: mandoc thinks little of them
-    grep -L '^\.so ' man3/* man7/* | xargs mandoc -Tlint -Wwarning
+    grep -L '^\.so ' man1/* man3/* man7/* | xargs mandoc -Tlint -Wwarning
     cd - >/dev/null
 fi
 "$here/links.py"

@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The Belay authors
 """Manual pages from the public headers.
 
-    scripts/man.py OUT            OUT/man3/bl_*.3, OUT/man7/belay*.7
+    scripts/man.py OUT            OUT/man3/bl_*.3, OUT/man7/belay*.7, OUT/man1/belay.1
     scripts/man.py --check        only complain about what is not documented
     scripts/man.py --lenient OUT  complain, and write the pages of the rest
 
@@ -16,7 +16,8 @@ What it goes by:
 * `Call from:`, `Blocks:`, `Panics:`, `Owner:`, ... begin a row of the page's table.
 * Lines indented by three more columns are code.
 * A header's first comment, its types and its constants are a page of section 7.
-* belay(7) is docs/belay.7.in, with the headers and the knobs filled in.
+* belay(7) is docs/belay.7.in, with the headers and the knobs filled in; belay(1) is
+  docs/belay.1.in.
 * The names of keywords.h are links `NAME.3belay`: they are common words.
 
 A public function or macro without a comment is an error, and so is a comment that
@@ -494,6 +495,12 @@ def overview(writer, purposes):
     return text.rstrip("\n").split("\n")
 
 
+def command_page(writer):
+    text = (ROOT / "docs" / "belay.1.in").read_text()
+    text = text.replace("@DATE@", writer.date).replace("@VERSION@", writer.version)
+    return text.rstrip("\n").split("\n")
+
+
 def write(path, lines):
     path.write_text("\n".join(line for line in lines if line is not None) + "\n")
 
@@ -511,7 +518,7 @@ def write_all(out, headers):
     writer = Writer(headers, newest(INCLUDE.glob("*.h")), version)
     keywords, purposes, count = read_keywords(), {}, 0
     shutil.rmtree(out, ignore_errors=True)
-    for folder in ("man3", "man7"):
+    for folder in ("man1", "man3", "man7"):
         (out / folder).mkdir(parents=True)
     for header in headers:
         for group in header.groups:
@@ -527,6 +534,7 @@ def write_all(out, headers):
             continue  # complained about
         write(out / "man3" / f"{short}.3belay", [f".so man3/{writer.pages[name].name}.3"])
     write(out / "man7" / "belay.7", overview(writer, purposes))
+    write(out / "man1" / "belay.1", command_page(writer))
     return count
 
 

@@ -175,7 +175,8 @@ def manual_index(headers, keywords):
     for name, full in keywords.items():
         short.setdefault(full, name)
     out = ["<h1>Reference</h1>", "<p>Made from the comments of the headers; the same "
-           "pages are installed for <code>man</code>.</p>"]
+           "pages are installed for <code>man</code>.  Of the command: "
+           '<a href="belay.1.html">belay(1)</a>.</p>']
     for header in headers:
         out.append(f'<h2 id="{header.name[:-2]}"><a href="{header.page}.7.html">'
                    f"belay/{header.name}</a></h2>")
@@ -295,7 +296,8 @@ def main():
     deeper = [render(man.ROOT / "docs" / name) for name in DEEPER]
     manual = [manual_index(headers, keywords)]
     manual += [manual_page(p) for p in sorted(options.man.glob("man?/b*_*.[37]"))]
-    manual += [manual_page(options.man / "man7" / "belay.7")]
+    manual += [manual_page(options.man / "man7" / "belay.7"),
+               manual_page(options.man / "man1" / "belay.1")]
     write_site(options.out, guide, deeper, manual, headers)
     count, bad = broken_links(options.out)
     for line in bad:

@@ -23,6 +23,7 @@
 #endif
 
 #include <belay/chan.h>
+#include <belay/closer.h>
 #include <belay/defer.h>
 #include <belay/errors.h>
 #include <belay/go.h>
@@ -72,5 +73,8 @@
 #define error_as bl_error_as
 #define error_unwrap bl_error_unwrap
 #define error_print bl_error_print
+
+#define with_closer bl_with_closer
+#define close_into bl_close_into
 
 #endif

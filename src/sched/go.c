@@ -45,7 +45,6 @@ end(struct bl__g *g)
     if (BL__UNLIKELY(atomic_load_explicit(&g->m->attention, memory_order_relaxed)))
         bl__enter_slow(g);
     bl__g_free(g);
-    bl__track_release(g);
     if (g->locked_m) { /* what it did to the thread must not meet others */
         g->locked_m->ends = true;
         g->locked_m->locked_g = NULL;

@@ -151,26 +151,32 @@ bl__chan_timer_unwatch(bl_chan *c)
 
 /* --- timers that call ---------------------------------------------------- */
 
+struct job {
+    void (*f)(void *arg);
+    void *arg;
+};
+
 static void
 call(void *unused, void *args)
 {
-    const struct bl_timer *t = args;
+    const struct job *job = args;
 
     (void)unused;
-    t->f(t->arg);
+    job->f(job->arg);
 }
 
-/* A goroutine for f: it gets a copy of the timer, which may be freed. */
+/* A goroutine for f: it gets a copy of what it needs, for the timer may be freed. */
 static void
 on_call(struct bl__timer *t, int64_t now)
 {
-    struct bl_timer *timer = t->arg;
+    const struct bl_timer *timer = t->arg;
+    const struct job job = {timer->f, timer->arg};
     int error = 0;
-    struct bl__g *g = bl__spawn(call, timer, sizeof *timer,
+    struct bl__g *g = bl__spawn(call, &job, sizeof job,
                                 bl__stack_class(bl__options.stacksize
                                                     ? (size_t)bl__options.stacksize
                                                     : 256 * 1024),
-                                NULL, (uintptr_t)timer->f, NULL, &error);
+                                NULL, (uintptr_t)job.f, NULL, &error);
 
     (void)now;
     /* release: pairs with the acquire in bl__timer_stop_and_wait */

@@ -33,6 +33,7 @@ struct my_error {
 void flush(void);
 int log_line(const char *format, ...);
 void close_fd(int fd);
+long log_text(const char *text);
 
 static void
 done(const char *what, int n)
@@ -119,4 +120,31 @@ again(void)
             repanic(p);
         goexit();
     }
+}
+
+struct two {
+    const char *a;
+    int b;
+};
+
+static bl_error *
+close_two(const struct two t)
+{
+    return t.b ? bl_errorf("%s", t.a) : NULL;
+}
+
+bl_error *
+closers(void (*f)(int))
+{
+    bl_closers all = {0};
+    const int three = 3;
+    char text[4] = "abc";
+    bl_closer first = with_closer(three, f);
+    bl_error *err = bl_closers_add(&all, bl_closer_of(&first));
+
+    err = bl_error_join(err, bl_closers_add(&all, with_closer(text, log_text)));
+    err = bl_error_join(
+        err, bl_closers_add(&all, with_closer(((struct two){"a", 1}), close_two)));
+    close_into(&err, &first);
+    return bl_error_join(err, bl_closers_close(&all));
 }

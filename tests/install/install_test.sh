@@ -52,10 +52,13 @@ done
 for header in $(cd "$source/include" && find belay -name '*.h'); do
     [ -f "$prefix/include/$header" ] || failed "$header is not installed"
 done
-for page in man3/bl_chan_send.3 man3/bl_send_until.3 man3/go.3belay man7/belay.7 \
+for page in man3/bl_chan_send.3 man3/bl_send_until.3 man3/go.3belay man7/belay.7 man1/belay.1 \
     man3/bl_test_run.3 man7/belay_test.7; do
     [ -f "$prefix/share/man/$page" ] || failed "share/man/$page is not installed"
 done
+if ! "$prefix/bin/belay" --version >"$tmp/out" || ! grep -q '^belay 0\.' "$tmp/out"; then
+    failed 'bin/belay does not run'
+fi
 if grep -rlF -e "$tmp/build" -e "$source" "$libdir/pkgconfig" "$libdir/cmake" >&2; then
     failed 'these installed files name the build or the source folder'
 fi

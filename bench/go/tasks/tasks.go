@@ -255,6 +255,27 @@ func lockAndUnlock(n int64) uint64 {
 	return aloneCounter
 }
 
+// --- pools -----------------------------------------------------------------------------
+
+var item int
+
+func poolItem(n int64) uint64 {
+	var pool sync.Pool
+	got := uint64(0)
+	pool.Put(&item)
+	for i := int64(0); i < n; i++ {
+		p := pool.Get()
+		if p == nil { // collections have emptied it
+			p = &item
+		}
+		if p == &item {
+			got++
+		}
+		pool.Put(p)
+	}
+	return got
+}
+
 // --- timers ----------------------------------------------------------------------------
 
 func fired() { joined.Done() }
@@ -293,6 +314,7 @@ var tasks = []task{
 	{"select/waiting/2", selectWaiting2, 1, 1000},
 	{"select/waiting/4", selectWaiting4, 1, 1000},
 	{"mutex/alone", lockAndUnlock, 1, 1000},
+	{"pool/item", poolItem, 1, 1000},
 	{"after/stopped", timerStopped, 1, 1000},
 	{"after/fired", timerFired, batch, 10},
 }

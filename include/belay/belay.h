@@ -12,6 +12,7 @@
 #include <belay/closer.h>
 #include <belay/config.h>
 #include <belay/connpool.h>
+#include <belay/context.h>
 #include <belay/defer.h>
 #include <belay/errors.h>
 #include <belay/go.h>

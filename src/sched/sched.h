@@ -365,6 +365,10 @@ struct bl__g *bl__spawn(void (*thunk)(void *, void *), const void *args, size_t 
 /* The function that g, which does not run, is to begin with; 0: it has begun. */
 uintptr_t bl__not_begun(const struct bl__g *g);
 
+/* Starts a goroutine that calls f(arg), for who is inside Belay and may be no goroutine,
+ * as a timer's function.  Without memory that is the fatal error. */
+void bl__go_inside(void (*f)(void *arg), void *arg, const char *fatal);
+
 /* All frames of g have been left by bl_goexit(). */
 void bl__goroutine_exits(struct bl__g *g);
 

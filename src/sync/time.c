@@ -151,39 +151,17 @@ bl__chan_timer_unwatch(bl_chan *c)
 
 /* --- timers that call ---------------------------------------------------- */
 
-struct job {
-    void (*f)(void *arg);
-    void *arg;
-};
-
-static void
-call(void *unused, void *args)
-{
-    const struct job *job = args;
-
-    (void)unused;
-    job->f(job->arg);
-}
-
-/* A goroutine for f: it gets a copy of what it needs, for the timer may be freed. */
 static void
 on_call(struct bl__timer *t, int64_t now)
 {
     const struct bl_timer *timer = t->arg;
-    const struct job job = {timer->f, timer->arg};
-    int error = 0;
-    struct bl__g *g = bl__spawn(call, &job, sizeof job,
-                                bl__stack_class(bl__options.stacksize
-                                                    ? (size_t)bl__options.stacksize
-                                                    : 256 * 1024),
-                                NULL, (uintptr_t)job.f, NULL, &error);
+    void (*f)(void *) = timer->f;
+    void *arg = timer->arg;
 
     (void)now;
     /* release: pairs with the acquire in bl__timer_stop_and_wait */
     atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
-    if (!g)
-        bl__fatal_at("out of memory for a timer's goroutine", NULL, NULL);
-    bl__enqueue(g, false);
+    bl__go_inside(f, arg, "out of memory for a timer's goroutine");
 }
 
 /* --- life ---------------------------------------------------------------- */

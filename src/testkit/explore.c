@@ -19,9 +19,6 @@
 
 enum { MOST_RUNS = 10000, SETTLE_MS = 1000, SHOWN = 4 };
 
-/* Contexts that live: in a libbelay that has them. */
-int64_t bl__contexts_live(void) __attribute__((weak));
-
 struct explore {
     bl_test *t;
     const char *file;
@@ -117,7 +114,7 @@ static void
 run_once(struct run *run)
 {
     int64_t goroutines = bl_num_goroutine(), descriptors;
-    int64_t contexts = bl__contexts_live ? bl__contexts_live() : 0;
+    int64_t contexts = (int64_t)bl__contexts_alive();
     bl_waitgroup wg = {0};
 
     bl__calls_prepare();
@@ -129,7 +126,7 @@ run_once(struct run *run)
     bl__watch_end(&run->result);
     bl__kit_doing(NULL);
     run->goroutines = bl_num_goroutine() - goroutines;
-    run->contexts = bl__contexts_live ? bl__contexts_live() - contexts : 0;
+    run->contexts = (int64_t)bl__contexts_alive() - contexts;
     run->descriptors = count_descriptors() - descriptors;
     run->x->runs++;
     run->x->acquired += run->result.acquired;

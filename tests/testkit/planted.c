@@ -358,3 +358,16 @@ BL_TEST(leaks_descriptor)
 {
     bl_assert_no_leaks(t, leave_descriptor, NULL);
 }
+
+static void
+leave_context(void *unused)
+{
+    (void)unused;
+    bl_context_with_cancel(bl_context_background());
+}
+
+/* WANT leaks_context: leave_context: 1 context is left behind */
+BL_TEST(leaks_context)
+{
+    bl_assert_no_leaks(t, leave_context, NULL);
+}

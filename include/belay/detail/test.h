@@ -45,6 +45,9 @@ BL_API bool bl__test_defers(bl_test *t, const char *file, int line, const char *
  * false if it is off. */
 BL_API bool bl__sched_trace(uint64_t *seed, uint64_t *hash);
 
+/* How many contexts that could be cancelled have not ended. */
+BL_API size_t bl__contexts_alive(void);
+
 /* Whether deferred code runs because of a panic that nobody has recovered so far. */
 BL_API bool bl__is_panicking(void);
 

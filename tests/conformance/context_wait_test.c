@@ -671,7 +671,7 @@ panics_alone(void)
 
     context_cancel(ctx);
     error_release(bl_cleanup_in(ctx, BL_CUT_OFF, panic_in_it, &ns));
-    bl_sleep(BL_SECOND);
+    bl_sleep(BL_MINUTE); /* longer than it takes */
 }
 
 static void
@@ -735,6 +735,9 @@ deferred_clean_up_is_reported(void)
 int
 main(void)
 {
+    /* in children: before there are threads */
+    RUN(without_a_caller_a_panic_is_reported);
+    RUN(deferred_clean_up_is_reported);
     OFTEN_ON_THREADS(every_form_ends_with_its_context);
     RUN(every_form_in_real_time);
     RUN(forms_do_what_they_do);
@@ -749,7 +752,5 @@ main(void)
     OFTEN_ON_THREADS(cleanup_is_skipped_when_late);
     OFTEN_ON_THREADS(cleanup_is_cut_off_when_late);
     OFTEN_ON_THREADS(a_panic_in_clean_up_is_the_callers);
-    RUN(without_a_caller_a_panic_is_reported);
-    RUN(deferred_clean_up_is_reported);
     return 0;
 }

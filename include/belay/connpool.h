@@ -105,8 +105,9 @@ BL_API bl_error *bl_connpool_get(bl_connpool *pool, bl_connpool_lease *lease);
 BL_API bl_error *bl_connpool_get_until(bl_connpool *pool, bl_connpool_lease *lease,
                                        int64_t until_ns);
 
-/* The same, but waits until ctx ends at the latest; one that has ended wins.  Then the
- * error wraps bl_context_cause().  The context's deadline goes to open(). */
+/* The same, but waits until ctx ends at the latest: then it returns bl_context_cause().
+ * One that has ended gets nothing, even if a connection is free.  open() gets ctx's
+ * deadline. */
 BL_API bl_error *bl_connpool_get_ctx(bl_connpool *pool, bl_connpool_lease *lease,
                                      bl_context *ctx);
 

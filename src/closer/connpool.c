@@ -20,8 +20,8 @@
  * and the timer, from being set to the end of what it starts. */
 #include "closer/connpool.h"
 
+#include <belay/chan.h>
 #include <belay/closer.h>
-#include <belay/context.h>
 #include <belay/defer.h>
 #include <belay/time.h>
 #include <errno.h>
@@ -622,13 +622,16 @@ bl_connpool_get_until(bl_connpool *pool, bl_connpool_lease *lease, int64_t until
     return bl__connpool_get_bound(pool, lease, &(struct bl__bound){until_ns, NULL});
 }
 
-/* While it waited for its turn: the deadline may come a moment before ctx knows. */
-static bl_error *
-ended_by(const bl_context *ctx)
+/* Whether err says that a wait was not worth it.  A deadline's timer may be a moment
+ * behind the clock: its context ends now. */
+static bool
+ended_with(const bl_error *err, bl_context *ctx)
 {
-    bl_error *cause = bl_context_cause(ctx);
+    int number = bl_error_errno(err);
 
-    return bl_error_wrap(cause ? cause : bl_err_deadline_exceeded, "connection pool");
+    if (number == ETIMEDOUT && bl_now() >= bl_context_deadline(ctx))
+        bl_chan_recv(bl_context_channel(ctx), NULL);
+    return (number == ETIMEDOUT || number == ECANCELED) && bl_context_err(ctx);
 }
 
 bl_error *
@@ -637,14 +640,14 @@ bl_connpool_get_ctx(bl_connpool *pool, bl_connpool_lease *lease, bl_context *ctx
     struct bl__bound b = {bl_context_deadline(ctx), bl_context_channel(ctx)};
     bl_error *err;
 
-    if (bl_context_err(ctx)) {
-        *lease = (bl_connpool_lease){0};
-        return ended_by(ctx);
-    }
+    *lease = (bl_connpool_lease){0};
+    if (bl_context_err(ctx))
+        return bl_context_cause(ctx);
     err = bl__connpool_get_bound(pool, lease, b.done ? &b : NULL);
-    if (err == &timeout || (err == error_of(-ECANCELED) && bl_context_err(ctx)))
-        return ended_by(ctx);
-    return err;
+    if (!err || !ended_with(err, ctx))
+        return err;
+    bl_error_release(err);
+    return bl_context_cause(ctx);
 }
 
 /* --- put ------------------------------------------------------------------------------ */

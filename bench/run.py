@@ -43,6 +43,8 @@ mutex/alone lock and unlock, nobody else wants it
 pool/*      item: bl_pool get and put, against sync.Pool; conn: a connection got and put
             back; aged: with limits of age; waiting: four goroutines want one
 after/*     AfterFunc stopped before it fires, or fired, run and joined, 100 at a time
+context/*   made, cancelled and freed: with cancel, as the child of one, with a timeout;
+            tree: 100 children that end with their parent; value: found, ten deep
 parallel/*  sieve: the first 1500 primes by a chain of filters; sum: 4 M ints in 1024
             chunks; pairs: four pairs of goroutines, there and back; mutex: four
             goroutines want one mutex

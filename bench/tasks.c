@@ -455,6 +455,90 @@ timer_fired(int64_t n)
     return (uint64_t)n;
 }
 
+/* --- contexts ------------------------------------------------------------------ */
+
+/* Made, cancelled and freed, which is the collector's in Go.  One of a hundred is asked
+ * whether it has ended. */
+static uint64_t
+contexts(bl_context *parent, int64_t timeout, int64_t n)
+{
+    uint64_t ended = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        bl_context *ctx = timeout ? context_with_timeout(parent, timeout)
+                                  : context_with_cancel(parent);
+
+        context_cancel(ctx);
+        if (i % 100 == 0)
+            ended += context_err(ctx) == bl_err_canceled;
+        context_release(ctx);
+    }
+    return ended;
+}
+
+static uint64_t
+context_cancelled(int64_t n)
+{
+    return contexts(context_background(), 0, n);
+}
+
+static uint64_t
+context_of_parent(int64_t n)
+{
+    bl_context *parent = context_with_cancel(context_background());
+    uint64_t ended = contexts(parent, 0, n);
+
+    context_end(parent);
+    return ended;
+}
+
+static uint64_t
+context_timeout(int64_t n)
+{
+    return contexts(context_background(), BL_HOUR, n);
+}
+
+/* A parent with many children, which end with it. */
+static uint64_t
+context_tree(int64_t n)
+{
+    bl_context *children[BATCH];
+    uint64_t ended = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        bl_context *parent = context_with_cancel(context_background());
+
+        for (int j = 0; j < BATCH; j++)
+            children[j] = context_with_cancel(parent);
+        context_cancel(parent);
+        for (int j = 0; j < BATCH; j++) {
+            ended += context_err(children[j]) == bl_err_canceled;
+            context_release(children[j]);
+        }
+        context_release(parent);
+    }
+    return ended;
+}
+
+/* Ten deep: the value is at the far end. */
+static uint64_t
+context_find_value(int64_t n)
+{
+    static const bl_context_key key = {.name = "key"}, other = {.name = "other"};
+    bl_context *all[10], *parent = context_background();
+    uint64_t found = 0;
+
+    for (int i = 0; i < 10; i++)
+        parent = all[i] = i == 0   ? context_with_value(parent, &key, &found)
+                          : i == 5 ? context_with_cancel(parent)
+                                   : context_with_value(parent, &other, NULL);
+    for (int64_t i = 0; i < n; i++)
+        found += context_value(parent, &key) == &found;
+    for (int i = 0; i < 10; i++)
+        context_end(all[i]);
+    return found;
+}
+
 const struct task tasks[] = {
     {"go/switch", switches, 1, 1200},
     {"go/spawn/1", spawn_one, 1, 1000},
@@ -474,5 +558,10 @@ const struct task tasks[] = {
     {"pool/conn/waiting", pool_conn_waiting, 1, 1000},
     {"after/stopped", timer_stopped, 1, 1000},
     {"after/fired", timer_fired, BATCH, 10},
+    {"context/cancel", context_cancelled, 1, 1000},
+    {"context/child", context_of_parent, 1, 1000},
+    {"context/timeout", context_timeout, 1, 1000},
+    {"context/tree", context_tree, BATCH, 10},
+    {"context/value", context_find_value, 1, 1000},
     {0},
 };

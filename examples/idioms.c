@@ -300,15 +300,15 @@ serve(const char *text)
     char answer[200] = "done", *why;
     struct request r = {.text = text, .answer = answer, .size = sizeof answer};
     bl_error *err = traced(&r);
+    defer { error_release(err); };
 
     if (!err) {
         printf("%s: %s\n", text, answer);
         return true;
     }
     why = bl_error_string(err);
+    defer { free(why); };
     printf("%s: failed: %s\n", text, why ? why : "no memory to say why");
-    free(why);
-    error_release(err);
     return false;
 }
 
@@ -324,6 +324,28 @@ report(bl_connpool *p)
            (int)s.closed_broken, (int)s.open);
 }
 
+/* Last in, first out: the report comes before the end of what it reports on. */
+static bl_error *
+serve_all(const char *const *texts, size_t n, bool *good)
+{
+    returns (bl_error *, err) {
+        int opened = 0;
+        bl_closers all = {0};
+        defer { bl_closers_close_into(&err, &all); };
+
+        pool = bl_connpool_new(&(bl_connpool_options){
+            .open = dial, .arg = &opened, .max_open = 4, .idle_ns = BL_MINUTE});
+        if (!pool)
+            leave_with(bl_error_from_errno(ENOMEM));
+        err = bl_closers_add(&all, with_closer(pool, bl_connpool_free));
+        if (err)
+            leave;
+        err = bl_closers_add(&all, with_closer(pool, report));
+        for (size_t i = 0; !err && i < n; i++)
+            *good &= serve(texts[i]);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -333,25 +355,13 @@ main(int argc, char **argv)
         "transfer 30", "transfer 100", "transfer 13", "transfer 1", "ask well",
         "ask badly", "ask again", "what",
     };
-    bl_closers all = {0};
-    bl_error *err = NULL;
-    bool good = true;
-    int opened = 0;
+    bool good = true, fails_on_purpose = true;
+    bl_error *err =
+        argc > 1 ? serve_all((const char *const *)argv + 1, (size_t)argc - 1, &good)
+                 : serve_all(own, sizeof own / sizeof own[0], &fails_on_purpose);
 
-    pool = bl_connpool_new(&(bl_connpool_options){
-        .open = dial, .arg = &opened, .max_open = 4, .idle_ns = BL_MINUTE});
-    if (!pool)
-        return 2;
-    /* last in, first out: the report comes before the end of what it reports on */
-    err = error_join(bl_closers_add(&all, with_closer(pool, bl_connpool_free)),
-                     bl_closers_add(&all, with_closer(pool, report)));
-    for (int i = 1; i < argc; i++)
-        good &= serve(argv[i]);
-    for (size_t i = 0; argc < 2 && i < sizeof own / sizeof own[0]; i++)
-        serve(own[i]);
-    bl_closers_close_into(&err, &all);
     if (err)
         error_print(err, STDERR_FILENO);
     error_release(err);
-    return good ? 0 : 1;
+    return err ? 2 : good ? 0 : 1;
 }

@@ -39,6 +39,7 @@
 #define BELAY_CONNPOOL_H
 
 #include <belay/closer.h>
+#include <belay/context.h>
 #include <belay/errors.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -103,6 +104,12 @@ BL_API bl_error *bl_connpool_get(bl_connpool *pool, bl_connpool_lease *lease);
  * at any time.  The time goes to open() as well, which has to see to it. */
 BL_API bl_error *bl_connpool_get_until(bl_connpool *pool, bl_connpool_lease *lease,
                                        int64_t until_ns);
+
+/* The same, but waits until ctx ends at the latest: then it returns bl_context_cause().
+ * One that has ended gets nothing, even if a connection is free.  open() gets ctx's
+ * deadline. */
+BL_API bl_error *bl_connpool_get_ctx(bl_connpool *pool, bl_connpool_lease *lease,
+                                     bl_context *ctx);
 
 /* Puts the connection back, for the one who has waited longest; closes it instead if it
  * is too old, there are max_idle already, it can't be reset, the pool is closed, or the

@@ -195,7 +195,8 @@ BL_API void bl_context_func_free(bl_context_func *af);
 /* All of these return -ECANCELED or -ETIMEDOUT when ctx was cancelled or its deadline
  * has come: then nothing else has happened.  A context that has ended already wins, even
  * if the call need not wait.  Where else a negative number is returned, it says so.
- * (bl_rwmutex has no such form: hold it for short, or use a channel.) */
+ * (bl_rwmutex, bl_once, error groups and flights have no such form: what they wait for
+ * should be short, or end with the context itself.) */
 
 /* Send and receive as bl_chan_send() and bl_chan_recv() do.  The first returns 0, the
  * second 1, or 0 once c is closed and empty; or see above.

@@ -20,6 +20,7 @@
  * and the timer, from being set to the end of what it starts. */
 #include "closer/connpool.h"
 
+#include <belay/chan.h>
 #include <belay/closer.h>
 #include <belay/defer.h>
 #include <belay/time.h>
@@ -619,6 +620,34 @@ bl_error *
 bl_connpool_get_until(bl_connpool *pool, bl_connpool_lease *lease, int64_t until_ns)
 {
     return bl__connpool_get_bound(pool, lease, &(struct bl__bound){until_ns, NULL});
+}
+
+/* Whether err says that a wait was not worth it.  A deadline's timer may be a moment
+ * behind the clock: its context ends now. */
+static bool
+ended_with(const bl_error *err, bl_context *ctx)
+{
+    int number = bl_error_errno(err);
+
+    if (number == ETIMEDOUT && bl_now() >= bl_context_deadline(ctx))
+        bl_chan_recv(bl_context_channel(ctx), NULL);
+    return (number == ETIMEDOUT || number == ECANCELED) && bl_context_err(ctx);
+}
+
+bl_error *
+bl_connpool_get_ctx(bl_connpool *pool, bl_connpool_lease *lease, bl_context *ctx)
+{
+    struct bl__bound b = {bl_context_deadline(ctx), bl_context_channel(ctx)};
+    bl_error *err;
+
+    *lease = (bl_connpool_lease){0};
+    if (bl_context_err(ctx))
+        return bl_context_cause(ctx);
+    err = bl__connpool_get_bound(pool, lease, b.done ? &b : NULL);
+    if (!err || !ended_with(err, ctx))
+        return err;
+    bl_error_release(err);
+    return bl_context_cause(ctx);
 }
 
 /* --- put ------------------------------------------------------------------------------ */

@@ -188,14 +188,12 @@ with_deadline(bl_context *parent, int64_t until, bl_error *cause, uintptr_t pc)
     return ctx;
 }
 
-/* As bl_after_ns(), but a poll of the clock it is not: time stands still. */
+/* As bl_after_ns(), but a poll of the clock it is not, and times may be past. */
 static int64_t
 time_after(int64_t ns)
 {
     int64_t now = bl__now(bl__self()), when;
 
-    if (ns <= 0)
-        return now;
     return __builtin_add_overflow(now, ns, &when) ? BL_FOREVER : when;
 }
 

@@ -204,16 +204,4 @@ bl__ended_begin(struct bl__ended *ended)
     ended->funcs = NULL;
 }
 
-/* --- lost ones (live.c) ------------------------------------------------------------ */
-
-struct bl__live {
-    const bl_context *ctx; /* only to tell them apart: it may be gone already */
-    uintptr_t pc;          /* where it was made: a return address */
-};
-
-/* Stores up to n of the contexts that could be cancelled and have not ended, and returns
- * how many there are: when a test or a program is over, those whose bl_context_end() was
- * forgotten. */
-size_t bl__contexts_live(struct bl__live *list, size_t n);
-
 #endif

@@ -4,6 +4,8 @@
 /* context/live.c - contexts that have not ended, for who looks for lost cancels. */
 #include "context/context.h"
 
+#include <belay/test.h>
+
 struct finding {
     struct bl__live *list;
     size_t n, found;

@@ -99,10 +99,14 @@ put_value(struct bl__text *t, const struct bl__value *v)
 static void
 put_deadline(struct bl__text *t, const struct bl__canceler *c)
 {
+    int64_t left;
+
+    if (__builtin_sub_overflow(c->until, bl__now(bl__self()), &left))
+        left = INT64_MIN;
     bl__put(t, ".WithDeadline(");
     put_seconds(t, c->until);
     bl__put(t, " [");
-    put_seconds(t, c->until - bl__now(bl__self()));
+    put_seconds(t, left);
     bl__put(t, "])");
 }
 

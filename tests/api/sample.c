@@ -25,6 +25,24 @@ errors(const char *path)
     }
 }
 
+static const bl_context_key sample_key = {.name = "sample"};
+
+int contexts(bl_context *parent, chan_of(int) c);
+
+int
+contexts(bl_context *parent, chan_of(int) c)
+{
+    bl_context *ctx = context_with_value(parent, &sample_key, "v");
+    int v, error = bl_send_ctx(c, 1, ctx);
+
+    if (error == 0)
+        error = bl_recv_ctx(c, &v, ctx);
+    if (error == 0)
+        error = bl_select_ctx(ctx, on_recv(c, &v), on_recv(context_done(ctx), NULL));
+    context_end(ctx);
+    return error;
+}
+
 struct my_error {
     bl_error base;
     int code;

@@ -806,9 +806,13 @@ X27_texts_are_chains(void)
     context_end(d);
     context_end(e);
     a = context_with_timeout(context_todo(), -BL_SECOND);
-    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684800.5s [0s])");
+    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684799.5s [-1s])");
     bl_sleep(1);
-    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684800.5s [-0.000000001s])");
+    CHECK_STR(text_of(a), "context.TODO.WithDeadline(946684799.5s [-1.000000001s])");
+    context_end(a);
+    a = context_with_deadline(BACKGROUND, INT64_MIN);
+    CHECK_STR(text_of(a), "context.Background.WithDeadline(-9223372036.854775808s "
+                          "[-9223372036.854775808s])");
     context_end(a);
 }
 
@@ -1042,12 +1046,13 @@ ends(void)
     OFTEN_ON_THREADS(a_keys_destroy_ends_its_values);
     OFTEN(X18_misuse_panics);
     OFTEN(a_value_is_not_to_be_cancelled);
-    RUN(wrong_releases_are_found);
 }
 
 int
 main(void)
 {
+    RUN(wrong_releases_are_found); /* in children: before there are threads */
+    RUN(where_memory_is_short_it_has_ended);
     ends();
     OFTEN_IN_BUBBLE(X19_after_func_runs_when_it_has_ended);
     OFTEN_IN_BUBBLE(X20_stop_says_whether_it_was_in_time);
@@ -1059,7 +1064,6 @@ main(void)
     OFTEN_ON_THREADS(trees_end_in_any_order);
     RUN(a_long_chain);
     RUN(many_children);
-    RUN(where_memory_is_short_it_has_ended);
     RUN(all_threads_at_once);
     RUN(cancel_against_deadline);
     return 0;

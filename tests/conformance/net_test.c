@@ -869,10 +869,11 @@ answer(bl_conn *c)
 static void
 compute(void)
 {
-    struct pair p = tcp_pair();
     int64_t began = bl_now();
+    struct pair p;
 
     bl_gomaxprocs(1);
+    p = tcp_pair();
     answered = false;
     bl_go(answer, p.b);
     bl_sleep(BL_MILLISECOND);
@@ -903,12 +904,13 @@ send_from_outside(void *c)
 static void
 work_for_the_poller(void)
 {
-    struct pair p = tcp_pair();
     bl_chan *c = bl_chan_new(sizeof(int), 0);
+    struct pair p;
     pthread_t t;
     int got = 0;
 
     bl_gomaxprocs(1);
+    p = tcp_pair();
     bl_go(answer, p.b);
     CHECK_EQ(pthread_create(&t, NULL, send_from_outside, c), 0);
     alarm(5);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const reasons[] = {
+const char *const bl__reasons[] = {
 #define BL__REASON_TEXT(name, text, durable) text,
     BL__REASONS(BL__REASON_TEXT)
 };
@@ -41,7 +41,7 @@ put_state(struct bl__text *t, const struct bl__g *g)
         bl__put(t, "runnable");
         break;
     case BL__G_WAITING:
-        bl__put(t, reasons[g->reason]);
+        bl__put(t, bl__reasons[g->reason]);
         put_minutes(t, g);
         break;
     default:
@@ -142,12 +142,20 @@ list_one(void *arg, struct bl__g *g)
         put_goroutine(l->t, g);
 }
 
+struct bl__g *
+bl__main_goroutine(void)
+{
+    return main_g && atomic_load(&main_g->status) != BL__G_NEW ? main_g : NULL;
+}
+
 /* Those that run go on running: the report says so. */
 static void
 put_all(struct listing *l)
 {
-    if (main_g && atomic_load(&main_g->status) != BL__G_NEW)
-        list_one(l, main_g);
+    struct bl__g *g = bl__main_goroutine();
+
+    if (g)
+        list_one(l, g);
     bl__each_goroutine(list_one, l);
 }
 

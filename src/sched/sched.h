@@ -394,6 +394,9 @@ void bl__held_check(const struct bl__g *g);
 /* --- reports (dump.c) ---------------------------------------------------- */
 
 void bl__dump_init(void);
+extern const char *const bl__reasons[]; /* their texts */
+/* NULL: it has ended, or main is not one. */
+struct bl__g *bl__main_goroutine(void);
 void bl__put_schedtrace(struct bl__text *t);
 
 #endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* observe/pprof.c - the library's start, and the list of profiles. */
+#include "observe/observe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct bl__core *bl__core;
+
+static const struct bl__source sources[] = {
+    {"defer", bl__collect_defer,
+     "Deferred calls that are pending, by the place that registered them"},
+    {"goroutine", bl__collect_goroutine,
+     "Stack traces of all current goroutines. Use debug=2 for every single one"},
+    {"panic", bl__collect_panic, "Panics raised and recovered, by place"},
+    {"threadcreate", bl__collect_threadcreate, "Threads that run goroutines"},
+};
+
+enum { NSOURCES = sizeof sources / sizeof sources[0] };
+
+const struct bl__source *
+bl__source_at(unsigned i)
+{
+    return i < NSOURCES ? &sources[i] : NULL;
+}
+
+const struct bl__source *
+bl__source_find(const char *name)
+{
+    for (unsigned i = 0; i < NSOURCES; i++)
+        if (strcmp(sources[i].name, name) == 0)
+            return &sources[i];
+    return NULL;
+}
+
+/* --- to a file -------------------------------------------------------------------- */
+
+static int
+write_all(int fd, const struct bl__buf *b)
+{
+    size_t at = 0;
+
+    if (b->failed)
+        return -ENOMEM;
+    while (at < b->n) {
+        ssize_t n = write(fd, b->data + at, b->n - at);
+
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int
+bl_pprof_write(const char *name, int fd, int debug)
+{
+    const struct bl__source *source = bl__source_find(name);
+    struct bl__buf out = {0};
+    struct bl__profile p;
+    int error;
+
+    if (!source)
+        return -ENOENT;
+    if (debug >= 2 && strcmp(name, "goroutine") == 0) {
+        bl__goroutines_text(&out);
+    } else {
+        source->collect(&p);
+        (debug ? bl__profile_text : bl__profile_encode)(&p, &out);
+        bl__profile_free(&p);
+    }
+    error = write_all(fd, &out);
+    bl__buf_free(&out);
+    return error;
+}
+
+/* --- the start ---------------------------------------------------------------------- */
+
+void
+bl__pprof_here(void)
+{
+}
+
+__attribute__((constructor(103))) static void
+start(void)
+{
+    static const char text[] = "belay: libbelay-pprof and libbelay are of different "
+                               "releases\n";
+
+    bl__core = bl__read_core();
+    if (strcmp(bl__core->version, BL_VERSION) != 0 ||
+        bl__core->g_size != sizeof(struct bl__g) ||
+        bl__core->sched_size != sizeof(struct bl__sched)) {
+        (void)!write(2, text, sizeof text - 1);
+        _exit(2);
+    }
+    bl__labels_start();
+}

@@ -274,6 +274,9 @@ void bl__collect_allocs(struct bl__profile *p);
 /* debug=2: every goroutine. */
 void bl__goroutines_text(struct bl__buf *out);
 
+/* Returns 0 or a negative errno. */
+int bl__write_all(int fd, const struct bl__buf *b);
+
 /* From now on panics are counted. */
 void bl__panics_start(void);
 

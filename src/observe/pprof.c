@@ -40,8 +40,8 @@ bl__source_find(const char *name)
 
 /* --- to a file -------------------------------------------------------------------- */
 
-static int
-write_all(int fd, const struct bl__buf *b)
+int
+bl__write_all(int fd, const struct bl__buf *b)
 {
     size_t at = 0;
 
@@ -61,20 +61,24 @@ int
 bl_pprof_write(const char *name, int fd, int debug)
 {
     const struct bl__source *source = bl__source_find(name);
+    bl_profile *custom = source ? NULL : bl_profile_find(name);
     struct bl__buf out = {0};
     struct bl__profile p;
     int error;
 
-    if (!source)
+    if (!source && !custom)
         return -ENOENT;
     if (debug >= 2 && strcmp(name, "goroutine") == 0) {
         bl__goroutines_text(&out);
     } else {
-        source->collect(&p);
+        if (source)
+            source->collect(&p);
+        else
+            bl__custom_collect(custom, &p);
         (debug ? bl__profile_text : bl__profile_encode)(&p, &out);
         bl__profile_free(&p);
     }
-    error = write_all(fd, &out);
+    error = bl__write_all(fd, &out);
     bl__buf_free(&out);
     return error;
 }
@@ -84,6 +88,23 @@ bl_pprof_write(const char *name, int fd, int debug)
 void
 bl__pprof_here(void)
 {
+}
+
+/* What can't be served is said, and the program goes on: a child may have inherited the
+ * variable, and the port is its parent's. */
+static void
+serve_from_environment(const char *address)
+{
+    int port = bl_pprof_serve(address);
+    size_t n = strlen(address);
+
+    if (port < 0)
+        fprintf(stderr, "belay: BELAYDEBUG: pprof=%s: %s\n", address,
+                port == -EACCES ? "not a loopback address (bl_pprof_serve_with() could)"
+                                : strerror(-port));
+    else if (n >= 2 && strcmp(address + n - 2, ":0") == 0)
+        fprintf(stderr, "belay: profiles at http://%.*s:%d/debug/pprof/\n", (int)n - 2,
+                address, port);
 }
 
 __attribute__((constructor(103))) static void
@@ -100,4 +121,6 @@ start(void)
         _exit(2);
     }
     bl__labels_start();
+    if (bl__core->pprof_address[0])
+        serve_from_environment(bl__core->pprof_address);
 }

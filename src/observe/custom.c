@@ -126,8 +126,8 @@ bl_profile_add(bl_profile *p, const void *thing, int skip)
     struct thing *t, **at;
     bool is_there;
 
-    bl__stack_here(&stack);
-    from = (uint32_t)(skip < 0 ? 0 : skip) + 1; /* and this function */
+    bl__stack_here(&stack, 1);
+    from = (uint32_t)(skip < 0 ? 0 : skip);
     if (from >= stack.n)
         from = stack.n - (stack.n > 0);
     t = malloc(sizeof *t + (stack.n - from) * sizeof *t->pcs);

@@ -167,8 +167,8 @@ void bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr
                     uintptr_t high, void (*each)(void *arg, uintptr_t cfa, uint32_t i),
                     void *arg);
 
-/* The caller's own, without those of this library. */
-void bl__stack_here(struct bl__stack *stack);
+/* The caller's own, without its innermost `skip` frames; 1 is the caller's. */
+void bl__stack_here(struct bl__stack *stack, uint32_t skip);
 
 /* --- everything at one moment (stop.c) -------------------------------------- */
 
@@ -279,6 +279,9 @@ int bl__write_all(int fd, const struct bl__buf *b);
 
 /* From now on panics are counted. */
 void bl__panics_start(void);
+/* The heap is sampled, unless the program has set a rate. */
+void bl__heap_start(void);
+void bl__heap_init(void);
 
 /* The names of custom profiles (custom.c): NULL: no more. */
 bl_profile *bl__custom_at(unsigned i);

@@ -13,10 +13,15 @@
 const struct bl__core *bl__core;
 
 static const struct bl__source sources[] = {
+    {"allocs", bl__collect_allocs, "A sampling of all past memory allocations"},
+    {"block", bl__collect_block, "Where goroutines wait (bl_set_block_profile_rate())"},
     {"defer", bl__collect_defer,
      "Deferred calls that are pending, by the place that registered them"},
     {"goroutine", bl__collect_goroutine,
      "Stack traces of all current goroutines. Use debug=2 for every single one"},
+    {"heap", bl__collect_heap, "A sampling of memory allocations of live objects"},
+    {"mutex", bl__collect_mutex,
+     "Who holds mutexes that others wait for (bl_set_mutex_profile_fraction())"},
     {"panic", bl__collect_panic, "Panics raised and recovered, by place"},
     {"threadcreate", bl__collect_threadcreate, "Threads that run goroutines"},
 };
@@ -121,6 +126,7 @@ start(void)
         _exit(2);
     }
     bl__labels_start();
+    bl__heap_init();
     if (bl__core->pprof_address[0])
         serve_from_environment(bl__core->pprof_address);
 }

@@ -760,6 +760,7 @@ bl_pprof_serve_with(const char *address, const bl_pprof_options *options)
         return error;
     }
     bl__panics_start();
+    bl__heap_start();
     pthread_mutex_lock(&servers_mutex);
     if (!has_fork_handler)
         has_fork_handler = pthread_atfork(NULL, NULL, in_child) == 0;

@@ -75,10 +75,10 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
 }
 
 __attribute__((noinline)) void
-bl__stack_here(struct bl__stack *stack)
+bl__stack_here(struct bl__stack *stack, uint32_t skip)
 {
     struct bl__ctx ctx;
-    uint32_t own = 1; /* this function */
+    uint32_t own = skip + 1; /* and this function */
 
     bl__core->here(&ctx);
     bl__stack_walk(stack, &ctx, 0, 0, NULL, NULL);

@@ -18,8 +18,8 @@
  *
  *     LD_PRELOAD=libbelay-pprof.so BELAYDEBUG=pprof=127.0.0.1:6060 ./program
  *
- * Link with `pkg-config --libs belay-pprof` (CMake: belay::belay_pprof).  Nothing is
- * measured until it is asked for.
+ * Link with `pkg-config --cflags --libs belay-pprof belay` (CMake: belay::belay_pprof).
+ * Nothing is measured until it is asked for.
  *
  * Profiles: goroutine (every goroutine's stack and state), defer (deferred calls that
  * are pending, by the place that registered them), panic (raised and recovered),

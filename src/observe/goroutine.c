@@ -25,7 +25,7 @@ state_of(const struct bl__seen *seen)
     case BL__G_RUNNABLE:
         return "runnable";
     case BL__G_WAITING:
-        return bl__core->reasons[seen->reason];
+        return bl__core->reason_text(seen->reason);
     default:
         return "running";
     }

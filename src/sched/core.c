@@ -11,7 +11,7 @@
 
 struct bl__observed bl__observed;
 
-static struct bl__core core = {
+static const struct bl__core core = {
     .version = BL_VERSION,
     .g_size = sizeof(struct bl__g),
     .sched_size = sizeof(struct bl__sched),
@@ -25,6 +25,7 @@ static struct bl__core core = {
     .self_or_null = bl__self_or_null,
     .main_goroutine = bl__main_goroutine,
     .each_goroutine = bl__each_goroutine,
+    .reason_text = bl__reason_text,
     .not_begun = bl__not_begun,
     .now = bl__os_now,
     .here = bl__here,
@@ -46,7 +47,6 @@ static struct bl__core core = {
 const struct bl__core *
 bl__read_core(void)
 {
-    core.reasons = bl__reasons;
     return &core;
 }
 

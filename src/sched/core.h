@@ -22,13 +22,13 @@ struct bl__core {
     struct bl__hooks *hooks;
     const struct bl__options *options;
     const char *pprof_address; /* BELAYDEBUG's; "": none */
-    const char *const *reasons; /* by enum bl__reason */
     struct bl__defer_counts *defers; /* of goroutines that have ended */
 
     struct bl__g *(*self)(void);
     struct bl__g *(*self_or_null)(void);
     struct bl__g *(*main_goroutine)(void); /* NULL: it has ended, or never was one */
     void (*each_goroutine)(void (*each)(void *arg, struct bl__g *g), void *arg);
+    const char *(*reason_text)(unsigned reason);
     uintptr_t (*not_begun)(const struct bl__g *g);
     int64_t (*now)(void);
 

@@ -14,10 +14,16 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const bl__reasons[] = {
+static const char *const reasons[] = {
 #define BL__REASON_TEXT(name, text, durable) text,
     BL__REASONS(BL__REASON_TEXT)
 };
+
+const char *
+bl__reason_text(unsigned reason)
+{
+    return reasons[reason];
+}
 
 /* --- one goroutine ------------------------------------------------------- */
 
@@ -41,7 +47,7 @@ put_state(struct bl__text *t, const struct bl__g *g)
         bl__put(t, "runnable");
         break;
     case BL__G_WAITING:
-        bl__put(t, bl__reasons[g->reason]);
+        bl__put(t, reasons[g->reason]);
         put_minutes(t, g);
         break;
     default:

@@ -49,7 +49,7 @@ count(struct bl__sites *sites, int64_t parts, int64_t delay)
     atomic_fetch_add_explicit(&place->value[DELAY], delay, memory_order_relaxed);
 }
 
-/* --- hooks ------------------------------------------------------------------------ */
+/* --- hooks --------------------------------------------------------------- */
 
 static bool
 is_blocking(int reason)
@@ -105,7 +105,7 @@ contended(int64_t since)
     count(atomic_load(&mutexes), (int64_t)n * PARTS, (bl__core->now() - since) * n);
 }
 
-/* --- switches ------------------------------------------------------------------------ */
+/* --- switches ------------------------------------------------------------ */
 
 static bool
 have_sites(struct bl__sites *_Atomic *sites)
@@ -150,7 +150,7 @@ bl_set_mutex_profile_fraction(int n)
     return old;
 }
 
-/* --- profiles ---------------------------------------------------------------------------- */
+/* --- profiles ------------------------------------------------------------ */
 
 static void
 add(void *arg, struct bl__place *place)

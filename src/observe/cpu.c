@@ -70,7 +70,7 @@ static struct {
     uint64_t random;
 } cpu = {.mutex = PTHREAD_MUTEX_INITIALIZER, .random = 88172645463325252};
 
-/* --- the handler -------------------------------------------------------------------- */
+/* --- the handler --------------------------------------------------------- */
 
 static void
 put_sample(struct ring *r, uint64_t times, const struct bl__stack *stack, void *labels)
@@ -142,7 +142,7 @@ set_handler(void)
     }
 }
 
-/* --- threads ---------------------------------------------------------------------------- */
+/* --- threads ------------------------------------------------------------- */
 
 static struct ring *
 free_ring(void)
@@ -216,7 +216,7 @@ look_for_threads(void)
         closedir(d);
 }
 
-/* --- samples -------------------------------------------------------------------------------- */
+/* --- samples ------------------------------------------------------------- */
 
 static void
 add_sample(const uintptr_t header[HEADER], const uintptr_t *pcs)
@@ -285,7 +285,7 @@ run(void *unused)
     return NULL;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------- */
 
 static int
 begin(void)

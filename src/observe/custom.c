@@ -81,7 +81,7 @@ bl_profile_new(const char *name)
     return p;
 }
 
-/* --- things: mutex held -------------------------------------------------------- */
+/* --- things: mutex held -------------------------------------------------- */
 
 static struct thing **
 place_of(bl_profile *p, const void *thing)
@@ -183,7 +183,7 @@ bl_profile_count(bl_profile *p)
     return n;
 }
 
-/* --- for the server ---------------------------------------------------------------- */
+/* --- for the server ------------------------------------------------------ */
 
 bl_profile *
 bl__custom_at(unsigned i)

@@ -79,7 +79,7 @@ struct encoder {
     char program[PATH_MAX];
 };
 
-/* --- the wire ------------------------------------------------------------------ */
+/* --- the wire ------------------------------------------------------------ */
 
 static void
 put_varint(struct bl__buf *b, uint64_t v)
@@ -135,7 +135,7 @@ put_type(struct encoder *e, int field, const struct bl__type *type)
     put_message(&e->out, field, &e->scratch);
 }
 
-/* --- mappings --------------------------------------------------------------------- */
+/* --- mappings ------------------------------------------------------------ */
 
 static void
 find_build_id(const struct dl_phdr_info *info, char hex[65])
@@ -228,7 +228,7 @@ put_mappings(struct encoder *e)
     }
 }
 
-/* --- functions and locations ---------------------------------------------------------- */
+/* --- functions and locations --------------------------------------------- */
 
 static uint64_t
 function_of(struct encoder *e, const struct bl__named *line)
@@ -281,7 +281,7 @@ location_of(struct encoder *e, uintptr_t pc)
     return (uint64_t)i + 1;
 }
 
-/* --- samples ----------------------------------------------------------------------------- */
+/* --- samples ------------------------------------------------------------- */
 
 static void
 put_labels(struct encoder *e, struct bl__buf *sample, const struct bl__sample *s)
@@ -348,7 +348,7 @@ put_profile(struct encoder *e, const struct bl__profile *p)
                   e->strings.entries[i].size);
 }
 
-/* --- gzip ------------------------------------------------------------------------------------ */
+/* --- gzip ---------------------------------------------------------------- */
 
 static void
 gzip(const struct bl__buf *in, struct bl__buf *out)

@@ -78,7 +78,7 @@ bl__collect_threadcreate(struct bl__profile *p)
     bl__profile_add(p, &s);
 }
 
-/* --- deferred calls ------------------------------------------------------------- */
+/* --- deferred calls ------------------------------------------------------ */
 
 static const char *
 base_name(const char *path)
@@ -132,7 +132,7 @@ bl__collect_defer(struct bl__profile *p)
     bl__snapshot_free(&all);
 }
 
-/* --- every goroutine, as text ------------------------------------------------------ */
+/* --- every goroutine, as text -------------------------------------------- */
 
 /* What the core prints goes through its own kind of text. */
 struct printing {

@@ -77,7 +77,7 @@ static _Thread_local struct {
     bool is_inside;
 } self __attribute__((tls_model("initial-exec")));
 
-/* --- which ones ------------------------------------------------------------------ */
+/* --- which ones ---------------------------------------------------------- */
 
 static double
 draw(void)
@@ -101,7 +101,7 @@ next_distance(int64_t r)
     self.rate = r;
 }
 
-/* --- what was noted ----------------------------------------------------------------- */
+/* --- what was noted ------------------------------------------------------ */
 
 static uint64_t
 hash_of(uintptr_t address)
@@ -250,7 +250,7 @@ uncount(void *p)
         is_freed(p);
 }
 
-/* --- instead of the C library's ---------------------------------------------------------- */
+/* --- instead of the C library's ------------------------------------------ */
 
 EXPORT void *
 malloc(size_t size)
@@ -318,7 +318,7 @@ valloc(size_t size)
     return memalign((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
-/* --- the profile ---------------------------------------------------------------------------- */
+/* --- the profile --------------------------------------------------------- */
 
 int64_t
 bl_set_heap_profile_rate(int64_t bytes)

@@ -16,7 +16,7 @@
 
 static const char root[] = "/debug/pprof/";
 
-/* --- answers ------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 static void
 refuse(struct bl__answer *a, int status, const char *text)
@@ -42,7 +42,7 @@ is_file(struct bl__answer *a, const char *name, const char *suffix)
     snprintf(a->file_name, sizeof a->file_name, "%s%s", name, suffix);
 }
 
-/* --- parameters ----------------------------------------------------------------- */
+/* --- parameters ---------------------------------------------------------- */
 
 static int
 hex_digit(char c)
@@ -110,7 +110,7 @@ debug_level(const struct bl__asker *ask)
                : 0;
 }
 
-/* --- profiles --------------------------------------------------------------------- */
+/* --- profiles ------------------------------------------------------------ */
 
 /* Of either kind: the library's, or one that the program has made. */
 static bool
@@ -200,7 +200,7 @@ answer_cpu(const struct bl__asker *ask, struct bl__answer *a)
     bl__profile_free(&p);
 }
 
-/* --- the rest ----------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------ */
 
 static void
 answer_cmdline(struct bl__answer *a)

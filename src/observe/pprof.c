@@ -43,7 +43,7 @@ bl__source_find(const char *name)
     return NULL;
 }
 
-/* --- to a file -------------------------------------------------------------------- */
+/* --- to a file ----------------------------------------------------------- */
 
 int
 bl__write_all(int fd, const struct bl__buf *b)
@@ -88,7 +88,7 @@ bl_pprof_write(const char *name, int fd, int debug)
     return error;
 }
 
-/* --- the start ---------------------------------------------------------------------- */
+/* --- the start ----------------------------------------------------------- */
 
 void
 bl__pprof_here(void)

@@ -113,7 +113,7 @@ bl__profile_free(struct bl__profile *p)
     p->room = 0;
 }
 
-/* --- labels ------------------------------------------------------------------ */
+/* --- labels -------------------------------------------------------------- */
 
 uint32_t
 bl__labels_put(char *labels, uint32_t size, const char *key, const char *value)

@@ -85,7 +85,7 @@ now_ms(void)
     return bl__core->now() / 1000000;
 }
 
-/* --- threads that wake nobody -------------------------------------------------------- */
+/* --- threads that wake nobody -------------------------------------------- */
 
 static void
 count_helper(int change)
@@ -129,7 +129,7 @@ start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
     return -error;
 }
 
-/* --- a request -------------------------------------------------------------------------- */
+/* --- a request ----------------------------------------------------------- */
 
 /* The value of a header field, terminated; NULL: there is none.  `lines` begins behind the
  * request line, each line being terminated by now. */
@@ -276,7 +276,7 @@ answer(struct worker *w, struct bl__answer *a, bool *is_head)
         bl__pages_answer(&ask, a);
 }
 
-/* --- a reply -------------------------------------------------------------------------------- */
+/* --- a reply ------------------------------------------------------------- */
 
 static const char *
 reason(int status)
@@ -342,7 +342,7 @@ reply(int fd, const struct bl__answer *a, bool is_head)
     bl__buf_free(&head);
 }
 
-/* --- workers ---------------------------------------------------------------------------------- */
+/* --- workers ------------------------------------------------------------- */
 
 /* What the client still has to say is thrown away: a reset would take our answer along. */
 static void
@@ -435,7 +435,7 @@ hand_over(struct server *s, struct pending *c)
         leave(w);
 }
 
-/* --- reading requests -------------------------------------------------------------------------- */
+/* --- reading requests ---------------------------------------------------- */
 
 static void
 drop(struct pending *c)
@@ -604,7 +604,7 @@ serve(void *arg)
     return NULL;
 }
 
-/* --- where it listens ------------------------------------------------------------------------------ */
+/* --- where it listens ---------------------------------------------------- */
 
 static bool
 is_loopback(const struct sockaddr *a)
@@ -696,7 +696,7 @@ listen_tcp(struct server *s, const char *address, bool allow_remote)
     return result;
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------- */
 
 static void
 free_server(struct server *s)

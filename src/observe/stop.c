@@ -86,7 +86,7 @@ futex_wake(const void *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-/* --- those who are stopped --------------------------------------------------------- */
+/* --- those who are stopped ----------------------------------------------- */
 
 static struct slot *
 slot_of(const struct bl__m *m)
@@ -157,7 +157,7 @@ set_handler(void)
     }
 }
 
-/* --- stopping: sched.lock held -------------------------------------------------------- */
+/* --- stopping: sched.lock held ------------------------------------------- */
 
 static void
 lock_sched(void)
@@ -251,7 +251,7 @@ let_go(void)
     munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
 }
 
-/* --- noting: the world stands still ----------------------------------------------------- */
+/* --- noting: the world stands still -------------------------------------- */
 
 struct noting {
     struct bl__snapshot *s;

@@ -78,7 +78,7 @@ put_stack(struct bl__buf *out, struct bl__names *names, const struct bl__sample 
     bl__buf_puts(out, "\n");
 }
 
-/* --- the first lines, one for each family ------------------------------------- */
+/* --- the first lines, one for each family -------------------------------- */
 
 static bool
 is_heap(const struct bl__profile *p)
@@ -138,7 +138,7 @@ put_values(struct bl__buf *out, const struct bl__profile *p, const struct bl__sa
     bl__buf_puts(out, "\n");
 }
 
-/* --- order ------------------------------------------------------------------------- */
+/* --- order --------------------------------------------------------------- */
 
 struct row {
     struct bl__sample s;

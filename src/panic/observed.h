@@ -36,7 +36,7 @@ struct bl__observed {
 extern struct bl__observed bl__observed;
 
 #ifdef BELAY_NO_HOOKS
-#define BL__OBSERVED(hook) ((__typeof__(+bl__observed.hook))NULL)
+#define BL__OBSERVED(hook) ((__typeof__(atomic_load(&bl__observed.hook)))NULL)
 #define BL__OBSERVE(hook, ...) ((void)0)
 #else
 /* The hook, if there is one.  relaxed: what it needs was there before it was set, and

@@ -2,9 +2,11 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* observe/pprof.c - the library's start, and the list of profiles. */
+#define _GNU_SOURCE
 #include "observe/observe.h"
 
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +97,48 @@ bl__pprof_here(void)
 {
 }
 
+/* Whether the module needs libbelay, and is not this library. */
+static int
+needs_belay(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const ElfW(Dyn) *dynamic = NULL;
+    const char *strings = NULL;
+    bool is_own = false;
+
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + ph->p_vaddr;
+
+        if (ph->p_type == PT_DYNAMIC)
+            dynamic = (const ElfW(Dyn) *)start;
+        is_own = is_own || (ph->p_type == PT_LOAD &&
+                            (uintptr_t)sources - start < ph->p_memsz);
+    }
+    if (is_own) /* if it is the program it is static, and was linked on purpose */
+        return *(int *)arg == 0;
+    ++*(int *)arg;
+    for (const ElfW(Dyn) *d = dynamic; d && d->d_tag != DT_NULL; d++)
+        if (d->d_tag == DT_STRTAB)
+            strings = (const char *)d->d_un.d_ptr;
+    if ((uintptr_t)strings < info->dlpi_addr) /* the kernel's own: not relocated */
+        return 0;
+    for (const ElfW(Dyn) *d = dynamic; d && d->d_tag != DT_NULL; d++)
+        if (d->d_tag == DT_NEEDED &&
+            strncmp(strings + d->d_un.d_val, "libbelay.so", 11) == 0)
+            return 1;
+    return 0;
+}
+
+/* Where the library was preloaded it is in the shell, too, that starts the program. */
+static bool
+is_wanted(void)
+{
+    int modules = 0;
+
+    return dl_iterate_phdr(needs_belay, &modules) != 0;
+}
+
 /* What can't be served is said, and the program goes on: a child may have inherited the
  * variable, and the port is its parent's. */
 static void
@@ -127,6 +171,6 @@ start(void)
     }
     bl__labels_start();
     bl__heap_init();
-    if (bl__core->pprof_address[0])
+    if (bl__core->pprof_address[0] && is_wanted())
         serve_from_environment(bl__core->pprof_address);
 }

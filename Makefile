@@ -10,6 +10,7 @@ CMAKE_ARGS ?=
 N ?= 3000
 INPUTS ?= 4
 STRESS_SECONDS ?= 1800
+SECONDS ?= 300
 
 all: $(BUILD)/build.ninja ## build the library into build/
 	cmake --build $(BUILD)
@@ -43,6 +44,9 @@ stress: all ## STRESS_SECONDS=1800 of random stress of goroutines; STRESS_SEED=N
 	tests/stress/stress.py --build $(BUILD) --seconds $(STRESS_SECONDS) \
 	    $(if $(STRESS_SEED),--seed $(STRESS_SEED))
 
+pool-stress: all ## SECONDS=300 of a connection pool under 10,000 goroutines on two processors
+	BELAYMAXPROCS=2 $(BUILD)/tests/stress-connpool --seconds $(SECONDS)
+
 bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=1, BENCH_JSON=file, BASE=revision
 	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE)) \
 	    $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(BENCH_FULL),--full)
@@ -71,4 +75,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check docs differential stress bench asan ubsan tsan install clean help
+.PHONY: all demo check docs differential stress pool-stress bench asan ubsan tsan install clean help

@@ -47,10 +47,11 @@ ENGINE = (
 PROCS = (1, 2)
 
 
-def on_each(name, target, parallel_only=False):
+def on_each(name, target, parallel_only=False, ours_only=False):
     """The case on one processor, and on two."""
     return tuple(Case(name, None if parallel_only and procs == 1 else target, "go",
-                      mallocs=None, without=("hand",), procs=procs) for procs in PROCS)
+                      mallocs=None, without=("hand", "go") if ours_only else ("hand",),
+                      procs=procs) for procs in PROCS)
 
 
 TASKS = (
@@ -66,8 +67,17 @@ TASKS = (
     *on_each("select/waiting/2", 0.8),
     *on_each("select/waiting/4", 0.8),
     *on_each("mutex/alone", 0.8),
+    *on_each("pool/item", 0.8),
+    *on_each("pool/conn", None, ours_only=True),
+    *on_each("pool/conn/aged", None, ours_only=True),
+    *on_each("pool/conn/waiting", None, ours_only=True),
     *on_each("after/stopped", 0.8),
     *on_each("after/fired", 0.8),
+    *on_each("context/cancel", 0.8),
+    *on_each("context/child", 0.8),
+    *on_each("context/timeout", 0.8),
+    *on_each("context/tree", 0.8),
+    *on_each("context/value", 0.8),
     *on_each("parallel/sieve", 1.0, parallel_only=True),
     *on_each("parallel/sum", 1.0, parallel_only=True),
     *on_each("parallel/pairs", 1.0, parallel_only=True),

@@ -40,7 +40,11 @@ chan/*      a message, to a goroutine that has nothing else to do; buffered: 128
 select/*/N  ready: N channels hold a message, the one taken is refilled; waiting: the
             receiver has to wait in all N
 mutex/alone lock and unlock, nobody else wants it
+pool/*      item: bl_pool get and put, against sync.Pool; conn: a connection got and put
+            back; aged: with limits of age; waiting: four goroutines want one
 after/*     AfterFunc stopped before it fires, or fired, run and joined, 100 at a time
+context/*   made, cancelled and freed: with cancel, as the child of one, with a timeout;
+            tree: 100 children that end with their parent; value: found, ten deep
 parallel/*  sieve: the first 1500 primes by a chain of filters; sum: 4 M ints in 1024
             chunks; pairs: four pairs of goroutines, there and back; mutex: four
             goroutines want one mutex

@@ -315,6 +315,104 @@ lock_and_unlock(int64_t n)
     return counter;
 }
 
+/* --- pools ---------------------------------------------------------------------- */
+
+static uint64_t
+pool_item(int64_t n)
+{
+    static bl_pool pool;
+    static int item;
+    uint64_t got = 0;
+
+    bl_pool_put(&pool, &item);
+    for (int64_t i = 0; i < n; i++) {
+        void *p = bl_pool_get(&pool);
+
+        got += p == &item;
+        bl_pool_put(&pool, p);
+    }
+    bl_pool_clear(&pool);
+    return got;
+}
+
+static void
+close_number(int n)
+{
+    (void)n;
+}
+
+static bl_error *
+open_number(void *unused, int64_t until_ns, bl_closer *conn)
+{
+    (void)unused;
+    (void)until_ns;
+    *conn = with_closer(7, close_number);
+    return NULL;
+}
+
+/* A connection got and put back, by who has no competition. */
+static uint64_t
+get_and_put(const bl_connpool_options *options, int64_t n)
+{
+    bl_connpool *pool = bl_connpool_new(options);
+    uint64_t got = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        bl_connpool_lease lease;
+
+        got += !bl_connpool_get(pool, &lease);
+        bl_connpool_put(&lease);
+    }
+    bl_connpool_free(pool);
+    return got;
+}
+
+static uint64_t
+pool_conn(int64_t n)
+{
+    return get_and_put(
+        &(bl_connpool_options){.open = open_number, .max_open = 8}, n);
+}
+
+/* With ages: the clock is read. */
+static uint64_t
+pool_conn_aged(int64_t n)
+{
+    return get_and_put(&(bl_connpool_options){.open = open_number,
+                                              .max_open = 8,
+                                              .idle_ns = BL_MINUTE,
+                                              .lifetime_ns = BL_HOUR},
+                       n);
+}
+
+static void
+use_conn(bl_connpool *pool, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bl_connpool_lease lease;
+
+        bl_connpool_get(pool, &lease);
+        bl_gosched(); /* the others come, and have to wait */
+        bl_connpool_put(&lease);
+    }
+    bl_waitgroup_done(&joined);
+}
+
+/* Four want one. */
+static uint64_t
+pool_conn_waiting(int64_t n)
+{
+    bl_connpool *pool = bl_connpool_new(
+        &(bl_connpool_options){.open = open_number, .max_open = 1});
+
+    bl_waitgroup_add(&joined, FEW);
+    for (int i = 0; i < FEW; i++)
+        go(use_conn, pool, n / FEW);
+    bl_waitgroup_wait(&joined);
+    bl_connpool_free(pool);
+    return (uint64_t)n;
+}
+
 /* --- timers -------------------------------------------------------------------- */
 
 static void
@@ -357,6 +455,90 @@ timer_fired(int64_t n)
     return (uint64_t)n;
 }
 
+/* --- contexts ------------------------------------------------------------------ */
+
+/* Made, cancelled and freed, which is the collector's in Go.  One of a hundred is asked
+ * whether it has ended. */
+static uint64_t
+contexts(bl_context *parent, int64_t timeout, int64_t n)
+{
+    uint64_t ended = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        bl_context *ctx = timeout ? context_with_timeout(parent, timeout)
+                                  : context_with_cancel(parent);
+
+        context_cancel(ctx);
+        if (i % 100 == 0)
+            ended += context_err(ctx) == bl_err_canceled;
+        context_release(ctx);
+    }
+    return ended;
+}
+
+static uint64_t
+context_cancelled(int64_t n)
+{
+    return contexts(context_background(), 0, n);
+}
+
+static uint64_t
+context_of_parent(int64_t n)
+{
+    bl_context *parent = context_with_cancel(context_background());
+    uint64_t ended = contexts(parent, 0, n);
+
+    context_end(parent);
+    return ended;
+}
+
+static uint64_t
+context_timeout(int64_t n)
+{
+    return contexts(context_background(), BL_HOUR, n);
+}
+
+/* A parent with many children, which end with it. */
+static uint64_t
+context_tree(int64_t n)
+{
+    bl_context *children[BATCH];
+    uint64_t ended = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        bl_context *parent = context_with_cancel(context_background());
+
+        for (int j = 0; j < BATCH; j++)
+            children[j] = context_with_cancel(parent);
+        context_cancel(parent);
+        for (int j = 0; j < BATCH; j++) {
+            ended += context_err(children[j]) == bl_err_canceled;
+            context_release(children[j]);
+        }
+        context_release(parent);
+    }
+    return ended;
+}
+
+/* Ten deep: the value is at the far end. */
+static uint64_t
+context_find_value(int64_t n)
+{
+    static const bl_context_key key = {.name = "key"}, other = {.name = "other"};
+    bl_context *all[10], *parent = context_background();
+    uint64_t found = 0;
+
+    for (int i = 0; i < 10; i++)
+        parent = all[i] = i == 0   ? context_with_value(parent, &key, &found)
+                          : i == 5 ? context_with_cancel(parent)
+                                   : context_with_value(parent, &other, NULL);
+    for (int64_t i = 0; i < n; i++)
+        found += context_value(parent, &key) == &found;
+    for (int i = 0; i < 10; i++)
+        context_end(all[i]);
+    return found;
+}
+
 const struct task tasks[] = {
     {"go/switch", switches, 1, 1200},
     {"go/spawn/1", spawn_one, 1, 1000},
@@ -370,7 +552,16 @@ const struct task tasks[] = {
     {"select/waiting/2", select_waiting_2, 1, 1000},
     {"select/waiting/4", select_waiting_4, 1, 1000},
     {"mutex/alone", lock_and_unlock, 1, 1000},
+    {"pool/item", pool_item, 1, 1000},
+    {"pool/conn", pool_conn, 1, 1000},
+    {"pool/conn/aged", pool_conn_aged, 1, 1000},
+    {"pool/conn/waiting", pool_conn_waiting, 1, 1000},
     {"after/stopped", timer_stopped, 1, 1000},
     {"after/fired", timer_fired, BATCH, 10},
+    {"context/cancel", context_cancelled, 1, 1000},
+    {"context/child", context_of_parent, 1, 1000},
+    {"context/timeout", context_timeout, 1, 1000},
+    {"context/tree", context_tree, BATCH, 10},
+    {"context/value", context_find_value, 1, 1000},
     {0},
 };

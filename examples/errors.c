@@ -87,18 +87,24 @@ enum { MISTAKES = 8 };
 static bl_error *
 read_lines(struct settings *s, FILE *f)
 {
-    bl_error *mistakes[MISTAKES];
-    size_t found = 0;
+    bl_error *mistakes[MISTAKES], *all;
+    size_t found = 0; /* and ours: whatever happens */
     char line[128];
     int n = 0;
 
+    defer {
+        while (found > 0)
+            error_release(mistakes[--found]);
+    };
     while (found < MISTAKES && fgets(line, sizeof line, f)) {
         mistakes[found] = read_line(s, ++n, line);
         found += mistakes[found] != NULL;
     }
     if (n == 0)
         return err_empty;
-    return bl_error_join_list(mistakes, found); /* NULL for none */
+    all = bl_error_join_list(mistakes, found); /* NULL for none */
+    found = 0; /* they are all's now */
+    return all;
 }
 
 static const struct {
@@ -157,10 +163,10 @@ share_of(const char *name, long *share)
 
     if (error_is(err, bl_err_not_exist) || error_is(err, err_empty)) {
         char why[128];
+        defer { error_release(err); };
 
         bl_error_text(err, why, sizeof why);
         printf("%s: defaults (%s)\n", name, why);
-        error_release(err);
     } else if (err) {
         return err;
     }
@@ -172,6 +178,7 @@ show(const char *name)
 {
     long share = 0;
     bl_error *err = share_of(name, &share);
+    defer { error_release(err); };
     const struct mistake *first = error_as(err, &mistake_kind);
 
     if (!err) {
@@ -183,7 +190,6 @@ show(const char *name)
     printf("%s: ", name);
     fflush(stdout);
     error_print(err, STDOUT_FILENO);
-    error_release(err);
     return false;
 }
 

@@ -22,6 +22,7 @@
 #                      repository, tables included, in one small program (pandoc has a
 #                      dialect of its own and a hundred times the size)
 #   gdb valgrind       tests that run under them
+#   spin               the models of the protocols (tests/model)
 #   chromium           draws the pages of belay flame, in a test
 #   clang libunwind-dev  the second compiler; the unwinder ours is compared with
 #   gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
@@ -34,7 +35,7 @@ build='gcc g++ make cmake ninja-build pkg-config python3 zlib1g-dev libcurl4-ope
 demo="$build libssl-dev"
 check="$build binutils libunwind-dev"
 docs="$build mandoc cmark-gfm"
-ci="$check mandoc cmark-gfm libssl-dev chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg"
+ci="$check mandoc cmark-gfm libssl-dev chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg spin"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
 
 case ${1-} in

@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-order='locks arch os base unwind panic sched sync errors net http observe'
+order='locks arch os base unwind panic sched sync errors context closer net http observe testkit'
 bad=0
 seen=
 for folder in $order; do

@@ -9,7 +9,10 @@
 #define BELAY_BELAY_H
 
 #include <belay/chan.h>
+#include <belay/closer.h>
 #include <belay/config.h>
+#include <belay/connpool.h>
+#include <belay/context.h>
 #include <belay/defer.h>
 #include <belay/errors.h>
 #include <belay/go.h>

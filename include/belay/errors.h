@@ -70,11 +70,13 @@ BL_API extern const bl_error_kind bl__sentinel_kind;
 
 /* What errors of the system count as, whatever their number: bl_error_is() says that
  * EACCES and EPERM are bl_err_permission; EEXIST and ENOTEMPTY bl_err_exist; ENOENT
- * bl_err_not_exist; ENOSYS and EOPNOTSUPP bl_err_unsupported. */
+ * bl_err_not_exist; ENOSYS and EOPNOTSUPP bl_err_unsupported; ETIMEDOUT and EAGAIN
+ * bl_err_timeout, as a context's deadline does (Go's Timeout()). */
 BL_API extern bl_error *const bl_err_not_exist;   /* file does not exist */
 BL_API extern bl_error *const bl_err_exist;       /* file already exists */
 BL_API extern bl_error *const bl_err_permission;  /* permission denied */
 BL_API extern bl_error *const bl_err_unsupported; /* unsupported operation */
+BL_API extern bl_error *const bl_err_timeout;     /* timeout */
 
 /* --- make -------------------------------------------------------------------- */
 

@@ -23,6 +23,8 @@
 #endif
 
 #include <belay/chan.h>
+#include <belay/closer.h>
+#include <belay/context.h>
 #include <belay/defer.h>
 #include <belay/errors.h>
 #include <belay/go.h>
@@ -72,5 +74,27 @@
 #define error_as bl_error_as
 #define error_unwrap bl_error_unwrap
 #define error_print bl_error_print
+
+#define context_background bl_context_background
+#define context_todo bl_context_todo
+#define context_with_cancel bl_context_with_cancel
+#define context_with_deadline bl_context_with_deadline
+#define context_with_timeout bl_context_with_timeout
+#define context_with_value bl_context_with_value
+#define context_without_cancel bl_context_without_cancel
+#define context_cancel bl_context_cancel
+#define context_cancel_cause bl_context_cancel_cause
+#define context_end bl_context_end
+#define context_retain bl_context_retain
+#define context_release bl_context_release
+#define context_err bl_context_err
+#define context_cause bl_context_cause
+#define context_deadline bl_context_deadline
+#define context_value bl_context_value
+#define context_done bl_context_done
+#define context_after_func bl_context_after_func
+
+#define with_closer bl_with_closer
+#define close_into bl_close_into
 
 #endif

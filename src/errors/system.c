@@ -42,6 +42,7 @@ bl_error_global(bl_err_not_exist, "file does not exist");
 bl_error_global(bl_err_exist, "file already exists");
 bl_error_global(bl_err_permission, "permission denied");
 bl_error_global(bl_err_unsupported, "unsupported operation");
+bl_error_global(bl_err_timeout, "timeout");
 
 /* --- errno ------------------------------------------------------------------- */
 
@@ -100,6 +101,8 @@ errno_is(const bl_error *err, const bl_error *target)
         return number == ENOENT;
     if (target == bl_err_unsupported)
         return number == ENOSYS || number == EOPNOTSUPP || number == ENOTSUP;
+    if (target == bl_err_timeout)
+        return number == ETIMEDOUT || number == EAGAIN || number == EWOULDBLOCK;
     return number_of(target) == number;
 }
 

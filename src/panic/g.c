@@ -146,15 +146,20 @@ static BL__NOINLINE struct bl__g *
 attach(bool in_handler)
 {
     struct bl__g *g = bl__os_map(sizeof *g);
+    uintptr_t low, high;
 
     if (!g)
         no_memory();
     bl__g_init(g);
     g->id = bl__os_is_main_thread() ? 1 : bl__next_id();
+    /* not right into g: ThreadSanitizer, which sees what os/ writes, takes it for the
+     * G of an ended thread, which was mapped at the same place */
     if (in_handler)
-        bl__os_stack_in_handler(&g->stack_low, &g->stack_high);
+        bl__os_stack_in_handler(&low, &high);
     else
-        bl__os_stack(&g->stack_low, &g->stack_high);
+        bl__os_stack(&low, &high);
+    g->stack_low = low;
+    g->stack_high = high;
     g->sigstack = bl__os_sigstack_make();
     self = g;
     if (has_key)

@@ -183,6 +183,8 @@ struct bl__hooks {
     void (*put_creator)(struct bl__text *t, const struct bl__g *g);
     /* Stops the other threads, if it can, and writes every other goroutine. */
     void (*put_others)(struct bl__text *t, const struct bl__g *g);
+    /* Writes what a report ends with: how to have the same run again. */
+    void (*put_end)(struct bl__text *t);
     /* What stands in brackets in the header of g's stack. */
     void (*put_state)(struct bl__text *t, const struct bl__g *g);
     /* One reference to a counted error more, or less. */

@@ -6,6 +6,8 @@
  *     belay: goroutine 1: panic #1 (boom): frame left f (a.c:12) */
 #include "panic/g.h"
 
+#include <belay/test.h>
+
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +40,21 @@ put_where(void *arg, const struct bl__line *line)
         bl__put_int(w->t, line->line);
         bl__put(w->t, ")");
     }
+}
+
+size_t
+bl__place(uintptr_t pc, char *buf, size_t size)
+{
+    struct bl__text t = BL__TEXT_INTO(buf, size);
+    struct where w = {&t, false, false};
+
+    bl__symbols_at(pc - 1, put_where, &w);
+    if (!w.found) {
+        bl__put(&t, " ");
+        bl__put_hex(&t, pc);
+    }
+    bl__text_flush(&t);
+    return t.length;
 }
 
 static void

@@ -244,6 +244,16 @@ put_rest(struct bl__text *t, const struct bl__g *g)
         bl__hooks.put_others(t, g);
 }
 
+/* The report is complete. */
+static BL__NORETURN void
+finish(struct bl__text *t)
+{
+    if (bl__hooks.put_end)
+        bl__hooks.put_end(t);
+    bl__text_flush(t);
+    end_process(2);
+}
+
 void
 bl__report_panic(struct bl__g *g)
 {
@@ -273,8 +283,7 @@ bl__report_panic(struct bl__g *g)
             put_registers(&t, &g->room->fault_ctx);
         }
     }
-    bl__text_flush(&t);
-    end_process(2);
+    finish(&t);
 }
 
 /* --- fatal errors -------------------------------------------------------- */
@@ -325,8 +334,7 @@ report_fatal(const char *what, const char *detail, const struct bl__trace *trace
             put_registers(&t, registers);
         }
     }
-    bl__text_flush(&t);
-    end_process(2);
+    finish(&t);
 }
 
 void

@@ -122,8 +122,17 @@ run_clock(struct bl__g *root, struct bl__bubble *b)
             return true;
         }
         if (b->running == 0 && !b->waiter) {
+            bool more;
+
+            /* counted: the first that a timer wakes must not find all the others
+             * blocked while their timers, of the same moment, are still to be run */
+            b->running++;
             bl__unlock(&b->lock);
-            if (!advance(root, b))
+            more = advance(root, b);
+            bl__lock(&b->lock);
+            b->running--;
+            settle(b);
+            if (!more)
                 return false;
             continue;
         }

@@ -10,6 +10,7 @@
 #include "sched/bubble.h"
 
 #include <belay/go.h>
+#include <belay/test.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -254,6 +255,48 @@ bl__check_deadlock(void)
     bl__fatal_goroutines("all goroutines are asleep - deadlock!");
 }
 
+/* --- for the test kit: belay/detail/test.h -------------------------------- */
+
+bool
+bl__is_panicking(void)
+{
+    const struct bl__act *a = bl__self()->act;
+
+    while (a && (a->kind != BL__ACT_PANIC || a->recovered))
+        a = a->link;
+    return a != NULL;
+}
+
+uint64_t
+bl__known_id(void)
+{
+    const struct bl__g *g = bl__self_or_null();
+
+    return g ? g->id : 0;
+}
+
+bool
+bl__sched_trace(uint64_t *seed, uint64_t *hash)
+{
+    *seed = bl__sched.seed;
+    *hash = bl__sched.trace_hash;
+    return bl__sched.seed != 0;
+}
+
+/* The hash is of which goroutine ran when: with the same seed, another one means that
+ * something else than the scheduler has decided. */
+static void
+put_end(struct bl__text *t)
+{
+    if (!bl__sched.seed)
+        return;
+    bl__put(t, "\nbelay: BELAYDEBUG=schedseed=");
+    bl__put_uint(t, bl__sched.seed);
+    bl__put(t, ", schedule ");
+    bl__put_hex(t, bl__sched.trace_hash);
+    bl__put(t, "\n");
+}
+
 /* --- SIGQUIT ------------------------------------------------------------- */
 
 /* Go's words: the signal, every goroutine, status 2. */
@@ -275,6 +318,7 @@ on_quit(int sig)
         put_creator(&t, g);
     }
     put_others(&t, g && !g->is_system ? g : NULL);
+    put_end(&t);
     bl__text_flush(&t);
     _exit(2);
 }
@@ -326,6 +370,7 @@ bl__dump_init(void)
     bl__hooks.goexit = bl__goroutine_exits;
     bl__hooks.put_creator = put_creator;
     bl__hooks.put_others = put_others;
+    bl__hooks.put_end = put_end;
     bl__hooks.put_state = put_state;
     if (bl__os_is_main_thread())
         main_g = bl__self();

@@ -45,7 +45,6 @@ end(struct bl__g *g)
     if (BL__UNLIKELY(atomic_load_explicit(&g->m->attention, memory_order_relaxed)))
         bl__enter_slow(g);
     bl__g_free(g);
-    bl__track_release(g);
     if (g->locked_m) { /* what it did to the thread must not meet others */
         g->locked_m->ends = true;
         g->locked_m->locked_g = NULL;
@@ -234,6 +233,33 @@ bl__go(bl__thunk *thunk, const void *args, size_t size, void *callee,
         bl_panic("belay: go: out of memory for a goroutine's stack (this kernel "
                  "needs a mapping for each: raise vm.max_map_count)");
     bl_panic("belay: go: out of memory for a goroutine's stack");
+}
+
+struct call {
+    void (*f)(void *arg);
+    void *arg;
+};
+
+static void
+make_call(void *unused, void *args)
+{
+    const struct call *c = args;
+
+    (void)unused;
+    c->f(c->arg);
+}
+
+void
+bl__go_inside(void (*f)(void *arg), void *arg, const char *fatal)
+{
+    struct call c = {f, arg};
+    int error = 0;
+    struct bl__g *g = bl__spawn(make_call, &c, sizeof c, class_for(0, sizeof c), NULL,
+                                (uintptr_t)f, NULL, &error);
+
+    if (!g)
+        bl__fatal_at(fatal, NULL, NULL);
+    bl__enqueue(g, false);
 }
 
 void

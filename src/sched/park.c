@@ -219,8 +219,8 @@ bl__ready_all(struct bl__g *g)
         next = g->next;
         if (BL__UNLIKELY(g->bubble != NULL))
             bl__bubble_readies(g);
-        bl__track_release(g);
         if (BL__UNLIKELY(g->m == NULL)) {
+            bl__track_release(g);
             wake_thread(g);
             continue;
         }
@@ -229,6 +229,9 @@ bl__ready_all(struct bl__g *g)
         last = &g->next;
     }
     *last = NULL;
+    if (BL__UNLIKELY(bl__tracked)) /* now that nothing is written to them any more */
+        for (g = first; g; g = g->next)
+            bl__track_release(g);
     if (first)
         bl__enqueue_all(first);
 }

@@ -174,6 +174,7 @@ bl__switch_for_good(struct bl__g *g, void (*release)(void *), void *arg)
         if (!m->has_started)
             start_g0(m);
     }
+    bl__track_release(g); /* its stack is another one's then; pick() has read the clock */
     switch_to(m, g, next, true);
     __builtin_unreachable();
 }

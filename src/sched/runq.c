@@ -248,7 +248,7 @@ bl__runq_steal(struct bl__p *p, struct bl__p *victim, bool run_next)
             return run_next ? atomic_exchange_explicit(&victim->run_next, NULL,
                                                        memory_order_acquire)
                             : NULL;
-        if (n > room + 1)
+        if (BL__UNLIKELY(n > room + 1))
             n = room + 1;
         first = slot(victim, head);
         for (uint32_t i = 1; i < n; i++)

@@ -49,13 +49,15 @@
     REASON(WAITGROUP, "sync.WaitGroup.Wait", 1)               \
     REASON(COND, "sync.Cond.Wait", 1)                         \
     REASON(SEMAPHORE, "semacquire", 0)                        \
+    REASON(CONNPOOL, "connection pool", 1)                    \
+    REASON(CONNPOOL_OUTSIDE, "connection pool", 0)            \
     REASON(IO, "IO wait", 0)                                  \
     REASON(PREEMPTED, "preempted", 0)                         \
     REASON(BUBBLE, "synctest.Run", 0)                         \
     REASON(BUBBLE_WAIT, "synctest.Wait", 1)
 
-/* _OUTSIDE, behind the reason it belongs to: for a channel that was made outside
- * the waiting goroutine's bubble. */
+/* _OUTSIDE, behind the reason it belongs to: for a channel, or pool, that was made
+ * outside the waiting goroutine's bubble. */
 enum bl__reason {
 #define BL__REASON_NAME(name, text, durable) BL__WAIT_##name,
     BL__REASONS(BL__REASON_NAME)
@@ -362,6 +364,10 @@ struct bl__g *bl__spawn(void (*thunk)(void *, void *), const void *args, size_t 
 
 /* The function that g, which does not run, is to begin with; 0: it has begun. */
 uintptr_t bl__not_begun(const struct bl__g *g);
+
+/* Starts a goroutine that calls f(arg), for who is inside Belay and may be no goroutine,
+ * as a timer's function.  Without memory that is the fatal error. */
+void bl__go_inside(void (*f)(void *arg), void *arg, const char *fatal);
 
 /* All frames of g have been left by bl_goexit(). */
 void bl__goroutine_exits(struct bl__g *g);

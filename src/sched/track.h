@@ -95,8 +95,18 @@ bl__track_take(void *p)
         __tsan_acquire(p);
 }
 
-/* For what only a P's owner touches: ThreadSanitizer knows nothing of Ps. */
-#define BL__NOT_TRACKED __attribute__((no_sanitize_thread))
+/* For functions that touch what only a P's owner does: ThreadSanitizer knows nothing of
+ * Ps.  Inlined they would be looked at with their callers. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BL__NOT_TRACKED __attribute__((no_sanitize_thread, noinline))
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define BL__NOT_TRACKED __attribute__((no_sanitize_thread, noinline))
+#endif
+#ifndef BL__NOT_TRACKED
+#define BL__NOT_TRACKED
+#endif
 
 /* from's thread m is about to go to `to`; dying: from will not come back.
  *

@@ -53,6 +53,8 @@ bl__park_bound(struct bl__g *g, void (*release)(void *), void *arg,
         release_both(&r);
         return -ECANCELED;
     }
+    if (BL__UNLIKELY(g->bubble && done->bubble != g->bubble))
+        reason = BL__WAIT_SELECT_OUTSIDE; /* not the bubble's own affair */
     bl__queue_push(&done->receivers, &w);
     g->woken_by = NULL;
     error = park_until(g, release_both, &r, reason, b->until);

@@ -289,13 +289,12 @@ bl_chan_try_recv(bl_chan *c, void *value)
 
 /* --- the end ------------------------------------------------------------- */
 
-/* All waiters, claimed and chained by their goroutines' `next`. */
-static struct bl__g *
-release_all(bl_chan *c)
+struct bl__g **
+bl__chan_close(bl_chan *c, struct bl__g **last)
 {
-    struct bl__g *first = NULL, **last = &first;
     struct bl__waiter *w;
 
+    c->closed = true;
     while ((w = bl__queue_pop(&c->receivers)) || (w = bl__queue_pop(&c->senders))) {
         w->success = false;
         if (w->shared)
@@ -304,7 +303,7 @@ release_all(bl_chan *c)
         last = &w->g->next;
     }
     *last = NULL;
-    return first;
+    return last;
 }
 
 void
@@ -321,8 +320,7 @@ bl_chan_shut(bl_chan *c)
         bl__leave(g);
         bl__panic_runtime("close of closed channel");
     }
-    c->closed = true;
-    wake = release_all(c);
+    bl__chan_close(c, &wake);
     bl__unlock(&c->lock);
     bl__ready_all(wake);
     bl__leave(g);

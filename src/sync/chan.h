@@ -54,6 +54,10 @@ enum bl__tried { BL__NOT_READY, BL__DONE, BL__CLOSED };
 enum bl__tried bl__chan_try_send(bl_chan *c, const void *value, struct bl__g **wake);
 enum bl__tried bl__chan_try_recv(bl_chan *c, void *value, struct bl__g **wake);
 
+/* With c locked: closes it.  Those that have waited in it are claimed, and chained by
+ * their `next` from *last on, for bl__ready_all(); returns the chain's new end. */
+struct bl__g **bl__chan_close(bl_chan *c, struct bl__g **last);
+
 /* --- a timer's channel (time.c); c locked ---------------------------------- */
 
 /* Delivers what is due.  To be called before c's ring is looked at. */

@@ -162,7 +162,7 @@ static BL__NOINLINE int
 lock_slow(bl_mutex *m, const struct bl__bound *b)
 {
     int64_t since = 0;
-    bool starving = false, awoke = false, got;
+    bool starving = false, awoke = false, front, got;
     int spins = 0, error;
     uint64_t old = atomic_load_explicit(BL__U64(&m->state), memory_order_relaxed);
 
@@ -181,13 +181,13 @@ lock_slow(bl_mutex *m, const struct bl__bound *b)
             continue;
         if (got)
             return 0;
-        error = bl__sema_acquire(&m->sema, since != 0, BL__WAIT_MUTEX, b);
+        front = since != 0; /* it has waited already */
+        if (!front)
+            since = bl__os_now();
+        error = bl__sema_acquire(&m->sema, front, BL__WAIT_MUTEX, b);
         if (BL__UNLIKELY(error))
             return give_up(m, starving) ? 0 : error;
-        if (since == 0)
-            since = bl__os_now();
-        else
-            starving = starving || bl__os_now() - since > STARVING_NS;
+        starving = starving || bl__os_now() - since > STARVING_NS;
         old = atomic_load_explicit(BL__U64(&m->state), memory_order_relaxed);
         if (old & STARVING) {
             take_over(m, old, starving);

@@ -116,7 +116,7 @@ own_place(struct bl__pool *inner, const struct bl__g *g)
 }
 
 /* The P's owner's alone. */
-static BL__NOT_TRACKED BL__NOINLINE void *
+static BL__NOT_TRACKED void *
 take_private(struct place *own)
 {
     void *item = own->private;
@@ -125,7 +125,7 @@ take_private(struct place *own)
     return item;
 }
 
-static BL__NOT_TRACKED BL__NOINLINE bool
+static BL__NOT_TRACKED bool
 put_private(struct place *own, void *item)
 {
     if (own->private)
@@ -135,7 +135,7 @@ put_private(struct place *own, void *item)
 }
 
 /* A look without the lock: it may miss one, no harm. */
-static BL__NOT_TRACKED BL__NOINLINE bool
+static BL__NOT_TRACKED bool
 seems_empty(const struct items *l)
 {
     return *(const volatile uint32_t *)&l->n == 0; /* volatile: not read by callers */

@@ -152,32 +152,16 @@ bl__chan_timer_unwatch(bl_chan *c)
 /* --- timers that call ---------------------------------------------------- */
 
 static void
-call(void *unused, void *args)
-{
-    const struct bl_timer *t = args;
-
-    (void)unused;
-    t->f(t->arg);
-}
-
-/* A goroutine for f: it gets a copy of the timer, which may be freed. */
-static void
 on_call(struct bl__timer *t, int64_t now)
 {
-    struct bl_timer *timer = t->arg;
-    int error = 0;
-    struct bl__g *g = bl__spawn(call, timer, sizeof *timer,
-                                bl__stack_class(bl__options.stacksize
-                                                    ? (size_t)bl__options.stacksize
-                                                    : 256 * 1024),
-                                NULL, (uintptr_t)timer->f, NULL, &error);
+    const struct bl_timer *timer = t->arg;
+    void (*f)(void *) = timer->f;
+    void *arg = timer->arg;
 
     (void)now;
     /* release: pairs with the acquire in bl__timer_stop_and_wait */
     atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
-    if (!g)
-        bl__fatal_at("out of memory for a timer's goroutine", NULL, NULL);
-    bl__enqueue(g, false);
+    bl__go_inside(f, arg, "out of memory for a timer's goroutine");
 }
 
 /* --- life ---------------------------------------------------------------- */

@@ -162,6 +162,49 @@ bl_error *f(const char *path, bl_error *err)
 }
 END
 
+    refuses "a large value to close" "bl_with_closer: the value has more than 16 bytes" \
+        "$@" <<'END'
+struct large { long a, b, c; };
+void end(struct large l);
+bl_closer f(struct large l);
+bl_closer f(struct large l)
+{
+    return bl_with_closer(l, end); /* HERE */
+}
+END
+    refuses "a closing function of two arguments" "too few arguments to function" \
+        "$@" <<'END'
+int end(int a, int b);
+bl_closer f(void);
+bl_closer f(void)
+{
+    return bl_with_closer(1, end); /* HERE */
+}
+END
+    refuses "a closing function for something else" "incompatible type" "$@" <<'END'
+struct s { int a; };
+void end(struct s s);
+bl_closer f(void);
+bl_closer f(void)
+{
+    return bl_with_closer(1, end); /* HERE */
+}
+END
+    accepts "closers" "$@" <<'END'
+struct s { int a; };
+void end(const struct s *s);
+bl_closer f(struct s *s);
+bl_closer f(struct s *s)
+{
+    bl_closers all = {0};
+    bl_error *err = bl_closers_add(&all, bl_with_closer(s, end));
+
+    bl_closers_close_into(&err, &all);
+    bl_error_release(err);
+    return bl_with_closer(stdout, fclose);
+}
+END
+
     refuses "too few arguments" "too few arguments to function" "$@" <<'END'
 void two(int a, int b);
 void f(void)

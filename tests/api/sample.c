@@ -25,6 +25,24 @@ errors(const char *path)
     }
 }
 
+static const bl_context_key sample_key = {.name = "sample"};
+
+int contexts(bl_context *parent, chan_of(int) c);
+
+int
+contexts(bl_context *parent, chan_of(int) c)
+{
+    bl_context *ctx = context_with_value(parent, &sample_key, "v");
+    int v, error = bl_send_ctx(c, 1, ctx);
+
+    if (error == 0)
+        error = bl_recv_ctx(c, &v, ctx);
+    if (error == 0)
+        error = bl_select_ctx(ctx, on_recv(c, &v), on_recv(context_done(ctx), NULL));
+    context_end(ctx);
+    return error;
+}
+
 struct my_error {
     bl_error base;
     int code;
@@ -33,6 +51,7 @@ struct my_error {
 void flush(void);
 int log_line(const char *format, ...);
 void close_fd(int fd);
+long log_text(const char *text);
 
 static void
 done(const char *what, int n)
@@ -119,4 +138,31 @@ again(void)
             repanic(p);
         goexit();
     }
+}
+
+struct two {
+    const char *a;
+    int b;
+};
+
+static bl_error *
+close_two(const struct two t)
+{
+    return t.b ? bl_errorf("%s", t.a) : NULL;
+}
+
+bl_error *
+closers(void (*f)(int))
+{
+    bl_closers all = {0};
+    const int three = 3;
+    char text[4] = "abc";
+    bl_closer first = with_closer(three, f);
+    bl_error *err = bl_closers_add(&all, bl_closer_of(&first));
+
+    err = bl_error_join(err, bl_closers_add(&all, with_closer(text, log_text)));
+    err = bl_error_join(
+        err, bl_closers_add(&all, with_closer(((struct two){"a", 1}), close_two)));
+    close_into(&err, &first);
+    return bl_error_join(err, bl_closers_close(&all));
 }

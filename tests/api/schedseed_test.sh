@@ -31,3 +31,27 @@ if [ "$different" -lt 10 ]; then
     exit 1
 fi
 echo "20 seeds, $different different runs, each three times the same"
+
+# A program that dies says by which seed, and a hash of the schedule.
+for how in panic deadlock; do
+    for seed in 3 4 5; do
+        for _ in 1 2 3; do
+            status=0
+            BELAYDEBUG=schedseed=$seed timeout 20 "$folder/program" $how \
+                >/dev/null 2>"$folder/report" || status=$?
+            [ $status = 2 ] || { echo "FAIL $how: status $status" && exit 1; }
+            tail -n 1 "$folder/report"
+        done
+    done >"$folder/ends"
+    if [ "$(grep -cxE 'belay: BELAYDEBUG=schedseed=[345], schedule 0x[0-9a-f]+' \
+        "$folder/ends")" != 9 ] || [ "$(sort -u "$folder/ends" | wc -l)" != 3 ]; then
+        echo "FAIL $how: not the same end for the same seed"
+        cat "$folder/ends"
+        exit 1
+    fi
+done
+if timeout 20 "$folder/program" panic 2>&1 >/dev/null | grep -q schedseed; then
+    echo 'FAIL a seed where there is none'
+    exit 1
+fi
+echo 'the ends: the seed and the schedule'

@@ -7,10 +7,10 @@
 #include <belay/keywords.h>
 
 #include "in.h"
+#include "often.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <netdb.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -1149,21 +1149,6 @@ print_goes_to_a_descriptor(void)
 
 /* --- memory and threads ------------------------------------------------------ */
 
-/* All sizes: what has been freed is kept by size.  (Emulators have no limit.) */
-static void
-use_up_memory(void)
-{
-    size_t total = 0;
-
-    for (size_t n = MIB; n >= 16; n = n > 1024 ? n / 2 : n - 16) {
-        for (volatile char *p; (p = malloc(n)); total += n) {
-            *p = 1;
-            if (total > 512 * MIB)
-                _exit(77);
-        }
-    }
-}
-
 static void
 no_memory(void)
 {
@@ -1298,36 +1283,6 @@ the_headers_examples(void)
 }
 
 /* ------------------------------------------------------------------------------- */
-
-/* Runs a case again and again: the heap must not grow.  (Under AddressSanitizer its
- * leak checker looks instead.) */
-static void
-run_without_leak(const char *name, void (*f)(void), int times)
-{
-    size_t before;
-
-    for (int i = 0; i < 3; i++)
-        f();
-    check_length = 0;
-    before = mallinfo2().uordblks;
-    for (int i = 0; i < times; i++) {
-        check_length = 0;
-        f();
-    }
-    if (mallinfo2().uordblks >= before + 16 * (size_t)times) {
-        fprintf(stderr, "%s leaks: %zu bytes in use, then %zu\n", name, before,
-                mallinfo2().uordblks);
-        _Exit(1);
-    }
-    check_length = 0;
-    check_trace[0] = '\0';
-}
-
-#define OFTEN(name)                           \
-    do {                                      \
-        RUN(name);                            \
-        run_without_leak(#name, name, 200);   \
-    } while (0)
 
 static void
 values(void)

@@ -875,7 +875,8 @@ mutexes_with_a_deadline(void)
     bl_waitgroup wg = {0};
     pthread_t thread;
 
-    counter = late = 0;
+    counter = 0;
+    late = 0;
     for (int i = 0; i < 8; i++) {
         bl_waitgroup_add(&wg, 1);
         go(lock_in_time, 500, &wg);

@@ -11,38 +11,16 @@ unwrap to the same errors, and Is and As must ask the same errors in the same or
     errors.py --recorded           ... and compare with those: for machines without Go
 
 errors_tree.c and errors_go/main.go read the trees, which are lines of text: what they
-mean is described in the latter.  Exit status: 0 no difference; 1 some; 2 a tool failed.
+mean is described in the latter.  trees.py does the rest.
 """
 
-import argparse
-import hashlib
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-RECORDED = HERE / "errors.recorded"
-BATCH = 1000            # trees: one hash
+import trees
+
 ERRNOS = 132            # the first trees of all are the texts of what Go has a text for
 KINDS = 5               # leafA, leafB, leafC, chain, multi
 WORDS = ("open", "read", "a b", "", "100%", "%w", "x: y", "tail ")
-
-
-class Chance:
-    """Random numbers that are the same with every version of Python."""
-
-    def __init__(self, seed):
-        self.state = (seed * 0x9E3779B97F4A7C15 + 1) % 2**64
-
-    def below(self, n):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (self.state >> 33) % n
-
-    def one_of(self, things):
-        return things[self.below(len(things))]
 
 
 class Tree:
@@ -138,7 +116,7 @@ class Tree:
 
 
 def random_tree(seed, number):
-    chance = Chance(seed * 1000003 + number)
+    chance = trees.Chance(seed * 1000003 + number)
     chance.below(2)
     tree = Tree(chance)
     if number < ERRNOS:
@@ -152,105 +130,5 @@ def random_tree(seed, number):
     return f"tree {number}\n" + "\n".join(tree.lines) + "\n"
 
 
-# --- running -------------------------------------------------------------------------
-
-def tool(command, cwd, environment=None, text=None):
-    try:
-        done = subprocess.run(command, cwd=cwd, env=environment, input=text, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        sys.exit(f"errors.py: {command[0]}: {error}")
-    if done.returncode:
-        print(done.stderr.decode(errors="replace")[-3000:], file=sys.stderr)
-        sys.exit(1 if text else 2)
-    return done.stdout
-
-
-def build_c(args, directory):
-    needed = (["-fblocks"] if "clang" in Path(args.cc).name
-              else ["-fexceptions", "-fnon-call-exceptions", "-fno-gcse"])
-    binary = directory / "in_c"
-    tool([args.cc, "-std=gnu11", "-O2", *needed, "-I", args.include,
-          HERE / "errors_tree.c", "-o", binary, Path(args.lib).resolve() / "libbelay.a",
-          *args.libs.split()], directory)
-    return binary
-
-
-def build_go(directory):
-    binary = directory / "in_go"
-    environment = dict(os.environ, GOFLAGS="-mod=mod", GO111MODULE="on",
-                       GOTOOLCHAIN="local", GODEBUG="")
-    tool(["go", "build", "-o", binary, "."], HERE / "errors_go", environment)
-    return binary
-
-
-def answers(binary, trees):
-    """What the program says, tree by tree."""
-    text = tool([binary], None, None, "".join(trees).encode()).decode()
-    parts = text.split("tree ")[1:]
-    if len(parts) != len(trees):
-        sys.exit(f"errors.py: {binary.name} answered {len(parts)} of {len(trees)} trees")
-    return parts
-
-
-def digest(parts):
-    return hashlib.sha256("".join(parts).encode()).hexdigest()[:32]
-
-
-def batches(parts):
-    return [digest(parts[i:i + BATCH]) for i in range(0, len(parts), BATCH)]
-
-
-def show_differences(trees, in_c, in_go):
-    bad = [i for i, (c, go) in enumerate(zip(in_c, in_go)) if c != go]
-    for i in sorted(bad, key=lambda i: len(trees[i]))[:3]:
-        print(f"--- {trees[i]}--- in C\n{in_c[i]}--- in Go\n{in_go[i]}")
-    return len(bad)
-
-
-def compare_recorded(args, trees, in_c):
-    head, *want = RECORDED.read_text().splitlines()
-    if head != f"{args.seed} {args.count} {digest(trees)}":
-        sys.exit(f"errors.py: {RECORDED.name} is of other trees: record again")
-    bad = [i for i, (got, one) in enumerate(zip(batches(in_c), want)) if got != one]
-    for i in bad:
-        print(f"trees {i * BATCH} to {(i + 1) * BATCH - 1} differ from what Go has said")
-    return len(bad)
-
-
-def main():
-    root = HERE.parents[1]
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.
-                                RawDescriptionHelpFormatter)
-    p.add_argument("--count", type=int, default=12000, metavar="N", help="trees (12000)")
-    p.add_argument("--seed", type=int, default=1, metavar="S", help="of the trees (1)")
-    p.add_argument("--lib", default=str(root / "build"), metavar="DIR",
-                   help="where libbelay.a is (build)")
-    p.add_argument("--include", default=str(root / "include"), metavar="DIR",
-                   help="Belay's headers (include)")
-    p.add_argument("--libs", default="-lbacktrace -lpthread", help="what it needs")
-    p.add_argument("--cc", default="gcc", help="C compiler (gcc)")
-    p.add_argument("--record", action="store_true", help="write errors.recorded")
-    p.add_argument("--recorded", action="store_true", help="read it; no Go needed")
-    args = p.parse_args()
-    trees = [random_tree(args.seed, i) for i in range(args.count)]
-    directory = Path(tempfile.mkdtemp())
-    try:
-        in_c = answers(build_c(args, directory), trees)
-        if args.recorded:
-            bad = compare_recorded(args, trees, in_c)
-        else:
-            in_go = answers(build_go(directory), trees)
-            bad = show_differences(trees, in_c, in_go)
-            if args.record:
-                head = f"{args.seed} {args.count} {digest(trees)}"
-                RECORDED.write_text("\n".join([head, *batches(in_go)]) + "\n")
-    finally:
-        shutil.rmtree(directory)
-    lines = sum(part.count("\n") - 1 for part in in_c)
-    print(f"differential: {len(trees)} trees of errors, {lines} answers, {bad} differ")
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(trees.main("errors", __doc__, random_tree))

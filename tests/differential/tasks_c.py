@@ -701,8 +701,8 @@ crew_pipeline(struct task *t, int id, struct crew *w)
         from = to;
     }
     w->c = first;
-    go_on(crowd_member, w, 3);
     bl_waitgroup_add(&w->wg, 1);
+    go_on(crowd_member, w, 3);
     go_on(crowd_closes, w);
     for_recv (int, x, from)
         tr("%d: pipeline %d", id, x);

@@ -45,11 +45,15 @@ runs() { # NAME COMMAND...: the program has to say what it is
 quietly make -C "$source" install BUILD="$tmp/build" PREFIX="$prefix" \
     CMAKE_ARGS="-DBELAY_TESTS=OFF -DCMAKE_C_COMPILER=$cc"
 libdir=$(dirname "$(find "$prefix" -name libbelay.so)")
-[ -f "$libdir/libbelay.a" ] || failed 'no libbelay.a'
+for file in libbelay.a libbelay-test.a libbelay-test.so pkgconfig/belay-test.pc \
+    pkgconfig/belay-test-clang.pc; do
+    [ -f "$libdir/$file" ] || failed "no $file"
+done
 for header in $(cd "$source/include" && find belay -name '*.h'); do
     [ -f "$prefix/include/$header" ] || failed "$header is not installed"
 done
-for page in man3/bl_chan_send.3 man3/bl_send_until.3 man3/go.3belay man7/belay.7 man1/belay.1; do
+for page in man3/bl_chan_send.3 man3/bl_send_until.3 man3/go.3belay man7/belay.7 \
+    man3/bl_test_run.3 man7/belay_test.7 man1/belay.1; do
     [ -f "$prefix/share/man/$page" ] || failed "share/man/$page is not installed"
 done
 if ! "$prefix/bin/belay" --version >"$tmp/out" || ! grep -q '^belay 0\.' "$tmp/out"; then
@@ -81,7 +85,7 @@ echo 'ok names'
 # --- pkg-config ------------------------------------------------------------------
 
 mkdir "$tmp/app"
-cp "$source/tests/install/app.c" "$source/tests/install/CMakeLists.txt" "$tmp/app"
+cp "$source"/tests/install/{app.c,app_test.c,CMakeLists.txt} "$tmp/app"
 cd "$tmp/app"
 
 flags() { PKG_CONFIG_PATH=$1 pkg-config "${@:2}"; }
@@ -115,6 +119,31 @@ for variant in $variants; do
     runs "uninstalled $package, $compiler" ./app
 done
 
+# --- the test kit ------------------------------------------------------------------
+
+tests() { # NAME COMMAND...: the program runs app_test.c's tests
+    local name=$1
+    shift
+    "$@" -v >"$tmp/out" 2>&1 || {
+        cat "$tmp/out" >&2
+        failed "$name: status $?"
+    }
+    grep -q '^PASS  2 passed, 0 failed' "$tmp/out" || failed "$name: $(cat "$tmp/out")"
+    grep -q 'runs, .* acquired, all released' "$tmp/out" || failed "$name sees nothing"
+    echo "ok $name"
+}
+
+for variant in $variants; do
+    package=${variant%%:*} compiler=${variant#*:}
+    package=${package/belay/belay-test}
+    # shellcheck disable=SC2046
+    quietly $compiler -O2 app_test.c -o app $(flags "$libdir/pkgconfig" --cflags --libs $package)
+    tests "pkg-config $package, $compiler" env LD_LIBRARY_PATH="$libdir" ./app
+    # shellcheck disable=SC2046
+    quietly $compiler -O2 app_test.c -o app $(flags "$build" --cflags --libs $package)
+    tests "uninstalled $package, $compiler" ./app
+done
+
 # --- CMake -------------------------------------------------------------------------
 
 quietly cmake -S . -B out -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc"
@@ -133,4 +162,6 @@ if BELAYDEBUG=pprof=127.0.0.1:0 out/app_belay >"$tmp/out" 2>&1 ||
 fi
 BELAYDEBUG=pprof=127.0.0.1:0 LD_PRELOAD=$libdir/libbelay-pprof.so out/app_belay 2>&1 |
     grep -q 'profiles at http://127' || failed 'preloading belay-pprof'
+tests 'find_package, belay::test' out/app_test
+tests 'find_package, belay::test_static' out/app_test_static
 ldd out/app_belay | grep -q "$libdir/libbelay.so" || failed 'app_belay runs with another library'

@@ -500,8 +500,9 @@ run_round(struct stress_random *r)
     round->ending = (enum ending)stress_below(r, ENDINGS);
     make_links(round, r);
     for (int i = 0; i < round->nlinks; i++) {
-        struct peer *p = peers[round->npeers] = add_peer(round, r);
+        struct peer *p = add_peer(round, r);
 
+        peers[p->id] = p;
         p->in[p->nin++] = i;
     }
     while (more-- > 0) {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"time"
@@ -255,6 +256,27 @@ func lockAndUnlock(n int64) uint64 {
 	return aloneCounter
 }
 
+// --- pools -----------------------------------------------------------------------------
+
+var item int
+
+func poolItem(n int64) uint64 {
+	var pool sync.Pool
+	got := uint64(0)
+	pool.Put(&item)
+	for i := int64(0); i < n; i++ {
+		p := pool.Get()
+		if p == nil { // collections have emptied it
+			p = &item
+		}
+		if p == &item {
+			got++
+		}
+		pool.Put(p)
+	}
+	return got
+}
+
 // --- timers ----------------------------------------------------------------------------
 
 func fired() { joined.Done() }
@@ -280,6 +302,74 @@ func timerFired(n int64) uint64 {
 	return uint64(n)
 }
 
+// --- contexts --------------------------------------------------------------------------
+
+func contexts(parent context.Context, timeout time.Duration, n int64) uint64 {
+	ended := uint64(0)
+	for i := int64(0); i < n; i++ {
+		var ctx context.Context
+		var cancel context.CancelFunc
+		if timeout != 0 {
+			ctx, cancel = context.WithTimeout(parent, timeout)
+		} else {
+			ctx, cancel = context.WithCancel(parent)
+		}
+		cancel()
+		if i%100 == 0 && ctx.Err() == context.Canceled {
+			ended++
+		}
+	}
+	return ended
+}
+
+func contextCancelled(n int64) uint64 { return contexts(context.Background(), 0, n) }
+
+func contextOfParent(n int64) uint64 {
+	parent, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	return contexts(parent, 0, n)
+}
+
+func contextTimeout(n int64) uint64 { return contexts(context.Background(), time.Hour, n) }
+
+func contextTree(n int64) uint64 {
+	var children [batch]context.Context
+	ended := uint64(0)
+	for i := int64(0); i < n; i++ {
+		parent, cancel := context.WithCancel(context.Background())
+		for j := range children {
+			children[j], _ = context.WithCancel(parent)
+		}
+		cancel()
+		for _, child := range children {
+			if child.Err() == context.Canceled {
+				ended++
+			}
+		}
+	}
+	return ended
+}
+
+type contextKey int
+
+func contextFindValue(n int64) uint64 {
+	found := uint64(0)
+	ctx := context.WithValue(context.Background(), contextKey(1), &found)
+	for i := 1; i < 10; i++ {
+		if i == 5 {
+			ctx, _ = context.WithCancel(ctx)
+		} else {
+			ctx = context.WithValue(ctx, contextKey(2), nil)
+		}
+	}
+	for i := int64(0); i < n; i++ {
+		if ctx.Value(contextKey(1)) == &found {
+			found++
+		}
+	}
+	return found
+}
+
 var tasks = []task{
 	{"go/switch", switches, 1, 1200},
 	{"go/spawn/1", spawnOne, 1, 1000},
@@ -293,6 +383,12 @@ var tasks = []task{
 	{"select/waiting/2", selectWaiting2, 1, 1000},
 	{"select/waiting/4", selectWaiting4, 1, 1000},
 	{"mutex/alone", lockAndUnlock, 1, 1000},
+	{"pool/item", poolItem, 1, 1000},
 	{"after/stopped", timerStopped, 1, 1000},
 	{"after/fired", timerFired, batch, 10},
+	{"context/cancel", contextCancelled, 1, 1000},
+	{"context/child", contextOfParent, 1, 1000},
+	{"context/timeout", contextTimeout, 1, 1000},
+	{"context/tree", contextTree, batch, 10},
+	{"context/value", contextFindValue, 1, 1000},
 }

@@ -1,0 +1,3 @@
+module contexts_tree
+
+go 1.26

@@ -47,7 +47,8 @@ awk '/\(\.\.\.\)$/ { if (frame) { skip = 1; next } frame = 1; print; next }
      /^\t.*errors\.c:/ { print "\terrors.c"; next }
      { frame = 0; print }' "$tmp/out" >"$tmp/got"
 diff -u "$tmp/want" "$tmp/got" || exit 1
-[ ! -s "$tmp/err" ] || { cat "$tmp/err" && exit 1; }
+# what UBSan says about the division is wanted
+grep -v 'runtime error: division by zero$' "$tmp/err" && exit 1
 
 "$program" good /nowhere/settings >/dev/null || exit 1
 "$program" good mistakes >/dev/null && exit 1

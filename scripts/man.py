@@ -481,7 +481,10 @@ def knobs():
     """The options table, as (name, help)."""
     text = (ROOT / "src" / "base" / "base.h").read_text()
     table = text[text.index("#define BL__OPTIONS("):text.index("#define BL__OPTION_FIELD")]
-    return re.findall(r"OPTION\((\w+), .*?\"(.*?)\"\)", table)
+    numbers = re.findall(r"OPTION\((\w+), .*?\"(.*?)\"\)", table)
+    # the one that takes an address: options.c
+    return sorted(numbers + [("pprof", "serve profiles at this address, with "
+                              "libbelay-pprof")])
 
 
 def overview(writer, purposes):

@@ -91,6 +91,7 @@ enum bl__torture {
 };
 
 extern struct bl__options bl__options;
+extern char bl__options_pprof[128]; /* BELAYDEBUG=pprof=ADDRESS; "": no server */
 extern enum bl__traceback bl__traceback;
 
 /* Reads BELAYDEBUG and BELAYTRACEBACK.  A mistake in them ends the process with

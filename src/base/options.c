@@ -11,6 +11,7 @@
 #define DEFAULT(name, start, greatest, help) .name = (start),
 struct bl__options bl__options = {BL__OPTIONS(DEFAULT)};
 enum bl__traceback bl__traceback = BL__TRACEBACK_SINGLE;
+char bl__options_pprof[128];
 
 struct option {
     const char *name;
@@ -64,6 +65,8 @@ print_help(void)
         bl__put_int(&t, table[i].greatest);
         bl__put(&t, ")\n");
     }
+    bl__put(&t, "  pprof         serve profiles at this address, with libbelay-pprof "
+                "(127.0.0.1:6060, unix:PATH)\n");
     bl__put(&t, "BELAYTRACEBACK=none|single|all|system|crash (or 0, 1, 2)\n");
     bl__text_flush(&t);
     _exit(0);
@@ -78,6 +81,23 @@ find_option(const char *name, size_t n)
     return NULL;
 }
 
+/* "pprof=ADDRESS": the one key whose value is not a number. */
+static bool
+set_pprof(const char *word, size_t n)
+{
+    static const char key[] = "pprof=";
+    const size_t k = sizeof key - 1;
+
+    if (n < k || memcmp(word, key, k) != 0)
+        return false;
+    if (n == k || n - k >= sizeof bl__options_pprof)
+        refuse("BELAYDEBUG", ": bad value in", word, n,
+               ": give an address like 127.0.0.1:6060");
+    memcpy(bl__options_pprof, word + k, n - k);
+    bl__options_pprof[n - k] = '\0';
+    return true;
+}
+
 /* One "key=value" of n characters. */
 static void
 set_option(const char *word, size_t n)
@@ -87,6 +107,8 @@ set_option(const char *word, size_t n)
     const struct option *o = find_option(word, name);
     long v = 0;
 
+    if (set_pprof(word, n))
+        return;
     if (!o)
         refuse("BELAYDEBUG", ": unknown key", word, name,
                " (BELAYDEBUG=help=1 prints all)");

@@ -159,6 +159,7 @@ bl__push(struct bl__frame *frame, void *cfa, bl__thunk *thunk, void *callee,
     r->site = site;
     r->next = node->top;
     node->top = r;
+    g->deferred++;
     return r->args;
 }
 

@@ -129,6 +129,7 @@ bl__settle(struct bl__g *g, struct bl__act *a, uintptr_t cfa)
     struct bl__act *x;
 
     BL__LOG(g, a, "recovered", 0, NULL);
+    BL__OBSERVE(recovered, a);
     while ((x = a->link) && x->base < cfa && bl__same_stack(g, x->base, cfa)) {
         if (x->kind == BL__ACT_GOEXIT) {
             x->mode = a->mode;
@@ -162,6 +163,7 @@ bl__return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
             node->running = r;
             BL__LOG(g, a, "calls deferred", 0, r->site->callee);
             g->busy = false;
+            g->deferred_panic++;
             bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
             g->busy = true;
         }
@@ -197,6 +199,7 @@ bl__run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
         a->ctx = ctx;
         BL__LOG(g, a, "calls deferred", 0, r->site->callee);
         g->busy = false;
+        g->deferred_panic++;
         bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
         g->busy = true;
         BL__CHECK(g->act == a);
@@ -377,6 +380,8 @@ bl__raise_from(void *act, struct bl__ctx *ctx)
     bl__calls_check(g, a->base);
     g->busy = true;
     BL__LOG(g, a, "raised in", a->info.pc + (a->is_fault ? 1 : 0), NULL);
+    if (a->kind == BL__ACT_PANIC)
+        BL__OBSERVE(raised, a, ctx);
     bl__walk(g, a, ctx);
 }
 

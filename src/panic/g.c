@@ -16,6 +16,7 @@ static __thread struct bl__g *self __attribute__((tls_model("initial-exec")));
 static pthread_key_t key;
 static bool has_key;
 struct bl__hooks bl__hooks;
+struct bl__defer_counts bl__defer_counts;
 static _Atomic uint64_t last_id = 1; /* main's, whenever it asks */
 
 static BL__NORETURN void
@@ -104,9 +105,27 @@ bl__g_init(struct bl__g *g)
     g->end = g->inline_calls + sizeof g->inline_calls;
 }
 
+/* What only profiles want to know. */
+static BL__NOINLINE void
+hand_over_counts(struct bl__g *g)
+{
+    void *labels = g->labels;
+
+    atomic_fetch_add_explicit(&bl__defer_counts.registered, g->deferred,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&bl__defer_counts.by_panic, g->deferred_panic,
+                              memory_order_relaxed);
+    g->deferred = g->deferred_panic = 0;
+    g->labels = NULL;
+    if (labels)
+        BL__OBSERVE(labels_dropped, labels);
+}
+
 void
 bl__g_free(struct bl__g *g)
 {
+    if (BL__UNLIKELY(g->deferred != 0 || g->labels != NULL))
+        hand_over_counts(g);
     bl__calls_free(g);
     leave_room(g);
 }

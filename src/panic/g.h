@@ -17,6 +17,7 @@
 
 #include "arch/arch.h"
 #include "base/base.h"
+#include "panic/observed.h"
 
 #include <belay/defer.h>
 #include <signal.h>
@@ -71,6 +72,7 @@ struct bl__act {
     bool is_fault;
     bool has_text;           /* info.text is the whole text of an error */
     bool owns_error;         /* info.error is counted: released with the activation */
+    void *observed;          /* libbelay-pprof's, from when it was raised */
     uintptr_t base;          /* what it started lies below this address */
     uintptr_t cfa;           /* frame whose deferred code is running */
     struct bl__act *beside;  /* next older one that the walk will come to */
@@ -161,6 +163,10 @@ struct bl__g {
     void *fake_stack;         /* AddressSanitizer's, while it does not run */
     _Atomic uint32_t wake;    /* plain thread: the word it sleeps on */
     uint32_t lock_depth;      /* bl_lock_os_thread() calls open */
+    uint32_t stopped;         /* libbelay-pprof's, while it has stopped everything */
+    void *labels;             /* the same library's; NULL: none */
+    uint64_t deferred;        /* calls registered with bl_defer_call, ever */
+    uint64_t deferred_panic;  /* of them, made by the engine */
     bool busy;                /* the engine runs, not code it called */
     bool sleeps;              /* plain thread: counted in sched.parked_threads */
     _Alignas(16) char inline_calls[BL__CALLS_INLINE];
@@ -187,6 +193,13 @@ struct bl__hooks {
 };
 
 extern struct bl__hooks bl__hooks;
+
+/* Deferred calls of Gs that are gone. */
+struct bl__defer_counts {
+    _Atomic uint64_t registered, by_panic;
+};
+
+extern struct bl__defer_counts bl__defer_counts;
 
 /* --- the current G (g.c) ------------------------------------------------- */
 

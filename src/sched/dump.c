@@ -20,6 +20,12 @@ static const char *const reasons[] = {
     BL__REASONS(BL__REASON_TEXT)
 };
 
+const char *
+bl__reason_text(unsigned reason)
+{
+    return reasons[reason];
+}
+
 /* --- one goroutine ------------------------------------------------------- */
 
 static void
@@ -143,12 +149,20 @@ list_one(void *arg, struct bl__g *g)
         put_goroutine(l->t, g);
 }
 
+struct bl__g *
+bl__main_goroutine(void)
+{
+    return main_g && atomic_load(&main_g->status) != BL__G_NEW ? main_g : NULL;
+}
+
 /* Those that run go on running: the report says so. */
 static void
 put_all(struct listing *l)
 {
-    if (main_g && atomic_load(&main_g->status) != BL__G_NEW)
-        list_one(l, main_g);
+    struct bl__g *g = bl__main_goroutine();
+
+    if (g)
+        list_one(l, g);
     bl__each_goroutine(list_one, l);
 }
 

@@ -128,6 +128,9 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
     g->bubble = NULL;
     g->saved_errno = 0;
     g->woken_by = job;
+    g->labels = self->labels;
+    if (BL__UNLIKELY(g->labels != NULL))
+        BL__OBSERVE(labels_kept, g->labels);
     g->sp = bl__stack_begin(job, bl__goroutine, g);
     if (BL__UNLIKELY(self->bubble != NULL))
         bl__bubble_joins(g, self->bubble);

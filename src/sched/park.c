@@ -140,11 +140,12 @@ coarse_now(void)
     return BL__LIKELY(now != 0) ? now : bl__os_now();
 }
 
-void
-bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason reason)
+static inline void
+park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason reason,
+     int64_t since)
 {
     g->reason = (uint8_t)reason;
-    g->waiting_since = coarse_now();
+    g->waiting_since = since;
     atomic_store_explicit(&g->status, BL__G_WAITING, memory_order_relaxed);
     if (BL__UNLIKELY(g->bubble && bl__bubble_counts(g))) {
         struct counted c = {release, arg, g->bubble};
@@ -157,6 +158,26 @@ bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason re
     }
     bl__track_acquire(g);
     g->reason = BL__WAIT_NONE;
+}
+
+/* Somebody wants to know for how long. */
+static BL__NOINLINE void
+park_observed(struct bl__g *g, void (*release)(void *), void *arg,
+              enum bl__reason reason)
+{
+    int64_t since = bl__os_now();
+
+    park(g, release, arg, reason, since);
+    BL__OBSERVE(blocked, g, (int)reason, since);
+}
+
+void
+bl__park(struct bl__g *g, void (*release)(void *), void *arg, enum bl__reason reason)
+{
+    if (BL__UNLIKELY(BL__OBSERVED(blocked) != NULL))
+        park_observed(g, release, arg, reason);
+    else
+        park(g, release, arg, reason, coarse_now());
 }
 
 static void

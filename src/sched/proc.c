@@ -17,6 +17,7 @@
 #include "sched/sched.h"
 
 #include "os/os.h"
+#include "sched/core.h"
 #include "sched/poll.h"
 #include "sched/track.h"
 
@@ -469,7 +470,9 @@ worker(void *arg)
 {
     struct bl__m *m = arg;
 
+    bl__lock(&bl__sched.lock); /* who holds it can stop all threads that run any code */
     m->tid = bl__os_thread_id();
+    bl__unlock(&bl__sched.lock);
     m->g0.sigstack = bl__os_sigstack_make();
     bl__os_stack(&m->g0.stack_low, &m->g0.stack_high);
     bl__set_self(&m->g0);
@@ -1349,6 +1352,7 @@ start(void)
     bl__sched.seed = (uint64_t)bl__options.schedseed;
     bl__sched.special = bl__sched.seed || bl__options.torture;
     bl__held_init();
+    bl__core_init();
     bl__sched.random = (bl__sched.seed * 0x9e3779b97f4a7c15) | 1;
     bl__sched.has_barrier = bl__os_barrier_init();
     bl__sched.fake_now = 1000000000;

@@ -409,6 +409,9 @@ void bl__held_check(const struct bl__g *g);
 /* --- reports (dump.c) ---------------------------------------------------- */
 
 void bl__dump_init(void);
+const char *bl__reason_text(unsigned reason); /* enum bl__reason */
+/* NULL: it has ended, or main is not one. */
+struct bl__g *bl__main_goroutine(void);
 void bl__put_schedtrace(struct bl__text *t);
 
 #endif

@@ -132,8 +132,10 @@ bl__sema_release_inside(bl__sema *s, bool hand_off)
         g = w->g;
     }
     bl__unlock(BL__LOCK_OF(s));
-    if (w)
-        bl__ready(g, true);
+    if (!w)
+        return;
+    BL__OBSERVE(contended, g->waiting_since);
+    bl__ready(g, true);
 }
 
 void

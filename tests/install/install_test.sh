@@ -111,6 +111,10 @@ for variant in $variants; do
     ldd app | grep -q libbelay && failed "the static program needs libbelay.so"
     runs "pkg-config --static $package, $compiler" ./app
     # shellcheck disable=SC2046
+    quietly $compiler -O2 app.c -o app $(flags "$libdir/pkgconfig" --cflags --libs belay-pprof $package)
+    LD_LIBRARY_PATH=$libdir BELAYDEBUG=pprof=127.0.0.1:0 ./app 2>&1 |
+        grep -q 'profiles at http://127' || failed "pkg-config belay-pprof $package"
+    # shellcheck disable=SC2046
     quietly $compiler -O2 app.c -o app $(flags "$build" --cflags --libs $package)
     runs "uninstalled $package, $compiler" ./app
 done
@@ -146,6 +150,18 @@ quietly cmake -S . -B out -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPI
 quietly cmake --build out
 runs 'find_package, belay::belay' out/app_belay
 runs 'find_package, belay::belay_static' out/app_belay_static
+runs 'find_package, belay::belay_pprof' out/app_belay_pprof
+runs 'find_package, belay::belay_pprof_static' out/app_belay_pprof_static
+for app in out/app_belay_pprof out/app_belay_pprof_static; do # it names nothing of it
+    BELAYDEBUG=pprof=127.0.0.1:0 "$app" 2>&1 | grep -q 'profiles at http://127' ||
+        failed "$app does not serve"
+done
+if BELAYDEBUG=pprof=127.0.0.1:0 out/app_belay >"$tmp/out" 2>&1 ||
+    ! grep -q 'needs libbelay-pprof' "$tmp/out"; then
+    failed 'pprof= without the library'
+fi
+BELAYDEBUG=pprof=127.0.0.1:0 LD_PRELOAD=$libdir/libbelay-pprof.so out/app_belay 2>&1 |
+    grep -q 'profiles at http://127' || failed 'preloading belay-pprof'
 tests 'find_package, belay::test' out/app_test
 tests 'find_package, belay::test_static' out/app_test_static
 ldd out/app_belay | grep -q "$libdir/libbelay.so" || failed 'app_belay runs with another library'

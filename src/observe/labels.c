@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* observe/labels.c - the labels that goroutines carry: Go's pprof.Do.
+ *
+ * A set is counted and never changes.  A sample of the CPU, taken in a signal handler, or
+ * a snapshot may still name it when its last goroutine has gone: so while any of these is
+ * under way sets are not freed, but kept in a list. */
+#include "observe/observe.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int frozen;                 /* protected by mutex */
+static struct gone {
+    struct gone *next;
+    struct bl_labels *labels;
+} *gone;                           /* protected by mutex */
+
+static void
+bury(struct bl_labels *labels)
+{
+    struct gone *n;
+
+    pthread_mutex_lock(&mutex);
+    if (frozen == 0) {
+        free(labels);
+    } else if ((n = malloc(sizeof *n))) { /* else they are lost, and harm nobody */
+        *n = (struct gone){gone, labels};
+        gone = n;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+static void
+keep(void *p)
+{
+    struct bl_labels *labels = p;
+
+    atomic_fetch_add_explicit(&labels->count, 1, memory_order_relaxed);
+}
+
+static void
+drop(void *p)
+{
+    struct bl_labels *labels = p;
+
+    /* acq_rel: who frees them comes behind all that have used them */
+    if (atomic_fetch_sub_explicit(&labels->count, 1, memory_order_acq_rel) == 1)
+        bury(labels);
+}
+
+void
+bl__labels_freeze(void)
+{
+    pthread_mutex_lock(&mutex);
+    frozen++;
+    pthread_mutex_unlock(&mutex);
+}
+
+void
+bl__labels_thaw(void)
+{
+    struct gone *list = NULL;
+
+    pthread_mutex_lock(&mutex);
+    if (--frozen == 0) {
+        list = gone;
+        gone = NULL;
+    }
+    pthread_mutex_unlock(&mutex);
+    while (list) {
+        struct gone *n = list;
+
+        list = n->next;
+        free(n->labels);
+        free(n);
+    }
+}
+
+void
+bl__labels_start(void)
+{
+    atomic_store(&bl__core->observed->labels_kept, keep);
+    atomic_store(&bl__core->observed->labels_dropped, drop);
+}
+
+bl_labels *
+bl_labels_set(const char *key, const char *value)
+{
+    struct bl__g *g = bl__core->self();
+    struct bl_labels *old = g->labels, *new;
+    char bytes[BL__LABELS_MOST];
+    uint32_t size = old ? old->size : 0;
+
+    if (old)
+        memcpy(bytes, old->bytes, size);
+    size = bl__labels_put(bytes, size, key, value);
+    new = malloc(sizeof *new + size);
+    if (new) {
+        new->count = 1;
+        new->size = size;
+        memcpy(new->bytes, bytes, size);
+    } else if (old) {
+        keep(old); /* for want of memory: as they were */
+        new = old;
+    }
+    atomic_signal_fence(memory_order_seq_cst); /* a handler sees them complete */
+    g->labels = new;
+    return old;
+}
+
+void
+bl_labels_restore(bl_labels *old)
+{
+    struct bl__g *g = bl__core->self();
+    struct bl_labels *now = g->labels;
+
+    g->labels = old;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (now)
+        drop(now);
+}
+
+const char *
+bl_label(const char *key)
+{
+    const struct bl_labels *l = bl__core->self()->labels;
+
+    for (uint32_t at = 0; l && at < l->size;) {
+        const char *k = l->bytes + at, *v = k + strlen(k) + 1;
+
+        if (strcmp(k, key) == 0)
+            return v;
+        at = (uint32_t)(v + strlen(v) + 1 - l->bytes);
+    }
+    return NULL;
+}

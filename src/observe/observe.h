@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* observe/observe.h - the nouns of libbelay-pprof.
+ *
+ * A *stack* is a list of program counters, innermost first, each one more than the
+ * address of the instruction that it stands for: a return address, or pc + 1.  In a
+ * list of deferred calls the first may be a *mark*: the address of a struct bl__site
+ * with bit 63 set, which no address of a program has.
+ *
+ * Labels of a sample are a block of bytes "key\0value\0key\0value\0", sorted by key.
+ *
+ * This library may allocate and lock as any other, but for three places: signal
+ * handlers, hooks (panic/observed.h) and the time when the world stands still
+ * (stop.c). */
+#ifndef BELAY_OBSERVE_OBSERVE_H
+#define BELAY_OBSERVE_OBSERVE_H
+
+#include "sched/core.h"
+
+#include <belay/pprof.h>
+#include <stdatomic.h>
+
+enum {
+    BL__STACK_MOST = 128,   /* frames kept: half of them the innermost */
+    BL__LABELS_MOST = 1024, /* bytes of labels */
+    BL__VALUES = 4,
+};
+
+#define BL__MARK ((uintptr_t)1 << 63)
+
+extern const struct bl__core *bl__core; /* constant after start */
+
+/* --- bytes (bytes.c) ----------------------------------------------------- */
+
+struct bl__buf {
+    char *data;
+    size_t n, size;
+    bool failed; /* memory was short: what is there is not all */
+};
+
+void bl__buf_put(struct bl__buf *b, const void *p, size_t n);
+void bl__buf_puts(struct bl__buf *b, const char *s);
+void bl__buf_print(struct bl__buf *b, const char *format, ...) BL_PRINTF(2, 3);
+void bl__buf_free(struct bl__buf *b);
+
+/* Byte strings, each once, numbered from 0 in the order of their arrival. */
+struct bl__table {
+    struct bl__entry {
+        uint64_t hash;
+        size_t at;
+        uint32_t size;
+    } *entries;
+    uint32_t n, room;
+    uint32_t *slots; /* numbers + 1 */
+    uint32_t nslots;
+    struct bl__buf bytes;
+};
+
+uint64_t bl__hash(const void *p, size_t n);
+
+/* key's number; what is new gets one.  UINT32_MAX: memory is short. */
+uint32_t bl__table_add(struct bl__table *t, const void *key, size_t n);
+/* UINT32_MAX: not there. */
+uint32_t bl__table_find(const struct bl__table *t, const void *key, size_t n);
+const void *bl__table_key(const struct bl__table *t, uint32_t i);
+void bl__table_free(struct bl__table *t);
+
+/* --- names (names.c) ------------------------------------------------------ */
+
+/* One function at a program counter. */
+struct bl__named {
+    const char *function, *file; /* file: never NULL */
+    int line;
+    bool is_own;                 /* Belay's, not users' */
+};
+
+/* What is known about program counters, each looked up once. */
+struct bl__names {
+    struct bl__table pcs;
+    struct bl__names_of {
+        uint32_t first, n;       /* of lines */
+        uintptr_t offset;        /* from the function's beginning */
+        bool is_own;             /* all of them are */
+        bool is_root;            /* what runs below main, or a thread's function */
+    } *of;
+    uint32_t room;
+    struct bl__named *lines;
+    uint32_t nlines, lines_room;
+};
+
+/* How many of the n frames are users': Belay's and the C library's outermost ones are
+ * not, unless there are no others. */
+uint32_t bl__names_trim(struct bl__names *names, const uintptr_t *pcs, uint32_t n);
+
+/* Innermost first; at least one. */
+const struct bl__names_of *bl__names_at(struct bl__names *names, uintptr_t pc);
+void bl__names_free(struct bl__names *names);
+
+/* --- profiles (profile.c) -------------------------------------------------- */
+
+struct bl__type {
+    const char *type, *unit;
+};
+
+/* What kind of profile it is: constant. */
+struct bl__kind {
+    const char *name;
+    int ntypes;
+    struct bl__type types[BL__VALUES];
+    struct bl__type period_type;
+    int64_t period;
+    const char *default_type; /* NULL: the last */
+};
+
+struct bl__sample {
+    const uintptr_t *pcs;
+    uint32_t n;
+    const char *labels;
+    uint32_t labels_size;
+    int64_t bytes;            /* numeric label; 0: none */
+    int64_t value[BL__VALUES];
+};
+
+struct bl__profile {
+    struct bl__kind kind;
+    int64_t began_ns;         /* real time */
+    int64_t duration_ns;      /* 0: a moment */
+    struct bl__table keys;    /* stack, labels, bytes */
+    int64_t (*values)[BL__VALUES];
+    uint32_t room;
+    int64_t sampling;         /* one in so many, for the text form */
+    char comment[200];        /* "": none */
+};
+
+void bl__profile_init(struct bl__profile *p, const struct bl__kind *kind);
+/* Adds to the sample with that stack and those labels. */
+void bl__profile_add(struct bl__profile *p, const struct bl__sample *s);
+/* Takes away what was there before. */
+void bl__profile_subtract(struct bl__profile *p, const struct bl__profile *before);
+/* The i-th of p->keys.n. */
+struct bl__sample bl__profile_sample(const struct bl__profile *p, uint32_t i);
+bool bl__sample_is_empty(const struct bl__sample *s);
+void bl__profile_free(struct bl__profile *p);
+
+/* As pprof's protobuf, gzip'ed (encode.c). */
+void bl__profile_encode(const struct bl__profile *p, struct bl__buf *out);
+/* As Go's debug=1 (text.c). */
+void bl__profile_text(const struct bl__profile *p, struct bl__buf *out);
+
+/* Adds a label to a block of them, in its place; what does not fit is left out. */
+uint32_t bl__labels_put(char *labels, uint32_t size, const char *key, const char *value);
+
+/* --- stacks of running code (stack.c): safe in handlers -------------------- */
+
+struct bl__stack {
+    uint32_t n;             /* of pcs */
+    uint32_t depth;         /* frames there are: more than n, if it was cut */
+    bool is_whole;          /* the outermost frame was reached */
+    uintptr_t pcs[BL__STACK_MOST];
+};
+
+/* The frames from *from on.  Memory is read from low to high only, unless high is 0:
+ * for a stack that stands still.  each(arg, cfa, i) is called for frame i, as far as
+ * its pc is kept; NULL: nobody. */
+void bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t low,
+                    uintptr_t high, void (*each)(void *arg, uintptr_t cfa, uint32_t i),
+                    void *arg);
+
+/* The caller's own, without its innermost `skip` frames; 1 is the caller's. */
+void bl__stack_here(struct bl__stack *stack, uint32_t skip);
+
+/* --- everything at one moment (stop.c) -------------------------------------- */
+
+/* Deferred calls of one frame that come from one place, one after another. */
+struct bl__pending {
+    const struct bl__site *site;
+    uint64_t count, bytes;
+    uint32_t frame;         /* index of its pc; UINT32_MAX: not known */
+};
+
+/* A goroutine as it was. */
+struct bl__seen {
+    struct bl__seen *next;
+    uint64_t id, created_by, bubble;
+    uintptr_t created_pc;
+    const char *name;
+    int64_t waiting_since;
+    uint32_t status;
+    uint8_t reason;
+    bool is_locked, is_goroutine;
+    bool is_known;          /* its stack is */
+    bool has_begun;
+    struct bl_labels *labels; /* valid until bl__snapshot_free() */
+    uint32_t npcs, depth;
+    uint32_t npending;
+    uintptr_t words[];      /* pcs, then struct bl__pending */
+};
+
+struct bl__snapshot {
+    struct bl__seen *first, **last;
+    uint64_t count;
+    uint64_t registered, by_panic; /* deferred calls of those alive */
+    uint64_t caller;        /* id of the goroutine that took it */
+    int64_t stopped_ns;     /* for how long the others stood still */
+    char *block;            /* being filled */
+    size_t used, size;
+    void *blocks;
+    bool is_cut;            /* memory was short, or somebody lost patience */
+};
+
+/* Stops all goroutines, notes them, and lets them go on. */
+void bl__snapshot_take(struct bl__snapshot *s);
+void bl__snapshot_free(struct bl__snapshot *s);
+const struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
+
+/* --- counters by stack (sites.c): safe in handlers and hooks ------------------ */
+
+/* A table of fixed size; when it is full, or two come at once, what can't be counted
+ * is counted as lost. */
+struct bl__sites;
+
+struct bl__sites *bl__sites_new(uint32_t entries, uint32_t depth);
+/* The entry for a stack, whose values may be added to; NULL: lost. */
+struct bl__place *bl__sites_find(struct bl__sites *s, const uintptr_t *pcs, uint32_t n,
+                                 uint64_t tag);
+struct bl__place {
+    _Atomic uint64_t hash;    /* 0: free */
+    _Atomic uint32_t ready;
+    uint32_t n;
+    uint64_t tag;             /* part of the key */
+    _Atomic int64_t value[BL__VALUES];
+    uintptr_t pcs[];
+};
+void bl__sites_each(struct bl__sites *s, void (*each)(void *arg, struct bl__place *p),
+                    void *arg);
+
+/* --- labels (labels.c) --------------------------------------------------------- */
+
+/* What a goroutine carries: counted, never changed. */
+struct bl_labels {
+    _Atomic uint32_t count;
+    uint32_t size;
+    char bytes[];
+};
+
+void bl__labels_start(void);
+/* Keeps those that nobody has any more, until as many calls of _thaw(). */
+void bl__labels_freeze(void);
+void bl__labels_thaw(void);
+
+/* --- profiles there are (pprof.c) ------------------------------------------------ */
+
+struct bl__source {
+    const char *name;
+    void (*collect)(struct bl__profile *p);
+    const char *about;
+};
+
+/* NULL: there is none of that name. */
+const struct bl__source *bl__source_find(const char *name);
+/* The i-th, sorted by name; NULL: no more. */
+const struct bl__source *bl__source_at(unsigned i);
+
+void bl__collect_goroutine(struct bl__profile *p);
+void bl__collect_threadcreate(struct bl__profile *p);
+void bl__collect_defer(struct bl__profile *p);
+void bl__collect_panic(struct bl__profile *p);
+void bl__collect_block(struct bl__profile *p);
+void bl__collect_mutex(struct bl__profile *p);
+void bl__collect_heap(struct bl__profile *p);
+void bl__collect_allocs(struct bl__profile *p);
+
+/* debug=2: every goroutine. */
+void bl__goroutines_text(struct bl__buf *out);
+
+/* Returns 0 or a negative errno. */
+int bl__write_all(int fd, const struct bl__buf *b);
+
+/* From now on panics are counted. */
+void bl__panics_start(void);
+/* The heap is sampled, unless the program has set a rate. */
+void bl__heap_start(void);
+void bl__heap_init(void);
+
+/* The names of custom profiles (custom.c): NULL: no more. */
+bl_profile *bl__custom_at(unsigned i);
+const char *bl__custom_name(const bl_profile *custom);
+int64_t bl__custom_count(bl_profile *custom);
+void bl__custom_collect(bl_profile *custom, struct bl__profile *p);
+
+/* --- the CPU's (cpu.c) ------------------------------------------------------------- */
+
+/* Begins; -EBUSY: one is running. */
+int bl__cpu_start(void);
+/* Ends, and stores what there was. */
+void bl__cpu_stop(struct bl__profile *p);
+
+/* --- the server (server.c, pages.c) --------------------------------------------------- */
+
+struct bl__answer {
+    int status;
+    const char *type;       /* of the content */
+    char file_name[80];     /* "": none */
+    bool is_go_error;       /* a text that pprof shows */
+    struct bl__buf body;
+    char location[64];      /* of a 301 */
+};
+
+/* Answers "METHOD path?query".  wait(arg, ms) sleeps; it returns false when nobody
+ * waits for the answer any more. */
+struct bl__asker {
+    const char *method, *path, *query, *body;
+    bool (*wait)(void *arg, int64_t ns);
+    void *arg;
+};
+void bl__pages_answer(const struct bl__asker *ask, struct bl__answer *answer);
+
+/* One thread more, or less, that can't wake a goroutine: deadlocks are still seen. */
+void bl__helper_begins(void);
+void bl__helper_ends(void);
+
+#endif

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* observe/stop.c - what every goroutine is doing, at one moment.
+ *
+ * C code can't be stopped at a safe point, as there is none.  So the threads that run
+ * goroutines are stopped where they are, by a signal, and wait in its handler:
+ *
+ *   state      meaning                           who may change it, to what
+ *   ASKED      the signal is on its way          its thread -> HERE
+ *   HERE       registers are noted, it waits     its thread -> LOST, after a second
+ *   LOST       it has lost patience              -
+ *
+ * `moment` is odd while they are to wait; it is what they sleep on.  With sched.lock
+ * held no thread begins to run goroutines, and none that waits for a P gets one: what
+ * does not run now stays at rest, and its stack and deferred calls can be read.
+ *
+ * Nothing here may allocate or lock meanwhile: a stopped thread may hold any lock.  The
+ * one exception can't be helped, the loader's, for code that dlopen brought: then those
+ * who wait lose patience, go on, and the snapshot ends early (is_cut).
+ *
+ * A thread that does not answer in time is one that the system does not let run, which
+ * is as good, or one that blocks the signal.  Then only stacks are read, which stay
+ * mapped whatever happens, and no deferred calls. */
+#define _GNU_SOURCE
+#include "observe/observe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    SIGNAL = SIGURG,             /* ignored by default, so that a late one does no harm */
+    ANSWER_NS = 100000000,
+    PATIENCE_NS = 1000000000,
+    BLOCK = 1 << 20,
+    MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
+};
+
+enum state { ASKED, HERE, LOST };
+
+struct slot {
+    struct bl__m *m;
+    int tid;
+    _Atomic uint32_t state;
+    bool is_taken;               /* its goroutine has been found */
+    bool blocks_signals;         /* may go on behind our back */
+    bool on_sigstack;            /* in a handler, of users' */
+    struct bl__g *to;            /* it is about to switch there; NULL: it is not */
+    struct bl__ctx ctx;
+};
+
+static struct {
+    _Atomic uint32_t moment;     /* odd: stand still */
+    _Atomic uint32_t arrived;
+    _Atomic bool lost;           /* somebody has gone on */
+    struct slot *slots;
+    uint32_t n;
+    struct sigaction old;
+    bool has_handler;
+} stop;
+
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+futex_wait(const void *word, uint32_t value, int64_t ns)
+{
+    struct timespec t = {ns / 1000000000, ns % 1000000000};
+
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &t, NULL, 0);
+}
+
+static void
+futex_wake(const void *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* --- those who are stopped ----------------------------------------------- */
+
+static struct slot *
+slot_of(const struct bl__m *m)
+{
+    for (uint32_t i = 0; m && i < stop.n; i++)
+        if (stop.slots[i].m == m)
+            return &stop.slots[i];
+    return NULL;
+}
+
+/* Returns whether the signal was ours. */
+static bool
+stand_still(void *ucontext)
+{
+    uint32_t moment = atomic_load(&stop.moment), here = HERE;
+    const struct bl__g *g = bl__core->self_or_null();
+    struct slot *slot = moment & 1 ? slot_of(g ? g->m : NULL) : NULL;
+    stack_t alt = {0};
+    int64_t end;
+
+    if (!slot || atomic_load(&slot->state) != ASKED)
+        return false;
+    bl__core->ctx_from_signal(&slot->ctx, ucontext);
+    sigaltstack(NULL, &alt);
+    slot->on_sigstack = BL__CTX_SP(&slot->ctx) - (uintptr_t)alt.ss_sp < alt.ss_size;
+    atomic_store(&slot->state, HERE);
+    atomic_fetch_add(&stop.arrived, 1);
+    futex_wake(&stop.arrived);
+    end = bl__core->now() + PATIENCE_NS;
+    while (atomic_load(&stop.moment) == moment) {
+        if (bl__core->now() >= end) {
+            atomic_store(&stop.lost, true);
+            atomic_compare_exchange_strong(&slot->state, &here, LOST);
+            break;
+        }
+        futex_wait(&stop.moment, moment, PATIENCE_NS);
+    }
+    return true;
+}
+
+static void
+on_signal(int sig, siginfo_t *info, void *ucontext)
+{
+    int saved = errno;
+    bool is_ours = stand_still(ucontext);
+
+    errno = saved;
+    if (is_ours || info->si_code == SI_TKILL)
+        return;
+    if (stop.old.sa_flags & SA_SIGINFO)
+        stop.old.sa_sigaction(sig, info, ucontext);
+    else if (stop.old.sa_handler != SIG_DFL && stop.old.sa_handler != SIG_IGN)
+        stop.old.sa_handler(sig);
+}
+
+/* The program may have set one of its own since the last time. */
+static void
+set_handler(void)
+{
+    struct sigaction sa = {.sa_sigaction = on_signal,
+                           .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK}, now;
+
+    sigfillset(&sa.sa_mask);
+    if (sigaction(SIGNAL, NULL, &now) == 0 &&
+        (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_signal)) {
+        stop.old = now;
+        sigaction(SIGNAL, &sa, NULL);
+    }
+}
+
+/* --- stopping: sched.lock held ------------------------------------------- */
+
+static void
+lock_sched(void)
+{
+    const struct timespec nap = {0, 50000};
+
+    while (!bl__trylock(&bl__core->sched->lock))
+        nanosleep(&nap, NULL);
+}
+
+static bool
+make_slots(const struct bl__m *own)
+{
+    uint32_t n = 0;
+    size_t size;
+
+    for (struct bl__m *m = bl__core->sched->all_ms; m; m = m->all)
+        n++;
+    size = (n + 1) * sizeof *stop.slots;
+    stop.slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                      -1, 0);
+    stop.n = 0;
+    if (stop.slots == MAP_FAILED)
+        return false;
+    for (struct bl__m *m = bl__core->sched->all_ms; m; m = m->all)
+        if (m != own && m->tid != 0)
+            stop.slots[stop.n++] = (struct slot){.m = m, .tid = m->tid};
+    return true;
+}
+
+/* Whether the thread has the signal blocked; one that has ended has not. */
+static bool
+blocks_signal(int tid)
+{
+    char path[64], text[4096];
+    const char *at;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    at = strstr(text, "SigBlk:");
+    return at && (strtoull(at + 7, NULL, 16) >> (SIGNAL - 1) & 1);
+}
+
+static bool
+all_are_here(void)
+{
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (atomic_load(&stop.slots[i].state) == ASKED && !stop.slots[i].blocks_signals)
+            return false;
+    return true;
+}
+
+static void
+await(int64_t end)
+{
+    while (!all_are_here() && bl__core->now() < end)
+        futex_wait(&stop.arrived, atomic_load(&stop.arrived), 1000000);
+}
+
+static void
+stop_all(void)
+{
+    int64_t end = bl__core->now() + ANSWER_NS;
+    pid_t pid = getpid();
+
+    atomic_store(&stop.arrived, 0);
+    atomic_store(&stop.lost, false);
+    atomic_fetch_add(&stop.moment, 1);
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL) != 0)
+            stop.slots[i].blocks_signals = true; /* it has ended */
+    await(end - ANSWER_NS + ANSWER_NS / 8);
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (atomic_load(&stop.slots[i].state) == ASKED)
+            stop.slots[i].blocks_signals = blocks_signal(stop.slots[i].tid);
+    await(end);
+}
+
+static void
+let_go(void)
+{
+    atomic_fetch_add(&stop.moment, 1);
+    futex_wake(&stop.moment);
+    munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
+}
+
+/* --- noting: the world stands still -------------------------------------- */
+
+struct noting {
+    struct bl__snapshot *s;
+    const struct bl__ctx *own;   /* of the caller */
+    struct bl__g *caller;
+    bool is_weak;                /* somebody may go on behind our back */
+    const struct bl__calls *node; /* the next frame with deferred calls */
+    uint32_t npending;
+    struct bl__pending *pending;
+    struct bl__stack stack;
+};
+
+static void *
+room_for(struct bl__snapshot *s, size_t size)
+{
+    size_t want = size + 64 > BLOCK ? size + 64 : BLOCK;
+    void *block, *p;
+
+    if (!s->block || s->size - s->used < size) {
+        block = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block == MAP_FAILED)
+            return NULL;
+        ((void **)block)[0] = s->blocks;
+        ((size_t *)block)[1] = want;
+        s->blocks = s->block = block;
+        s->used = 64;
+        s->size = want;
+    }
+    p = s->block + s->used;
+    s->used += (size + 15) & ~(size_t)15;
+    return p;
+}
+
+/* Its records lie one above the other; of the newest of a chunk only the least is known. */
+static uint64_t
+record_size(const struct bl__record *r, const struct bl__record *newer)
+{
+    uintptr_t size = (uintptr_t)newer - (uintptr_t)r;
+
+    return newer && size < 1 << 16 ? size : sizeof *r;
+}
+
+static void
+note_calls(struct noting *n, const struct bl__calls *node, uint32_t frame)
+{
+    const struct bl__record *newer = NULL;
+
+    for (const struct bl__record *r = node->top; r; newer = r, r = r->next) {
+        struct bl__pending *last = n->npending ? &n->pending[n->npending - 1] : NULL;
+
+        if (last && last->site == r->site && last->frame == frame && newer) {
+            last->count++;
+            last->bytes += record_size(r, newer);
+        } else if (n->npending < MOST_PENDING) {
+            n->pending[n->npending++] =
+                (struct bl__pending){r->site, 1, record_size(r, newer), frame};
+        }
+    }
+}
+
+static void
+on_frame(void *arg, uintptr_t cfa, uint32_t frame)
+{
+    struct noting *n = arg;
+
+    for (; n->node && n->node->cfa == cfa; n->node = n->node->outer)
+        note_calls(n, n->node, frame);
+}
+
+static void
+walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
+{
+    n->node = n->is_weak ? NULL : g->calls;
+    bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
+    for (; n->node; n->node = n->node->outer)
+        note_calls(n, n->node, UINT32_MAX);
+}
+
+/* The thread that g is on: because it says so, or, in the few instructions in which that
+ * is not true yet or no more, because of its stack pointer. */
+static struct slot *
+runs_on(struct bl__g *g)
+{
+    if (g->stopped)
+        return &stop.slots[g->stopped - 1];
+    for (uint32_t i = 0; i < stop.n; i++) {
+        struct slot *slot = &stop.slots[i];
+
+        if (!slot->is_taken && atomic_load(&slot->state) != ASKED &&
+            BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low)
+            return slot;
+    }
+    return NULL;
+}
+
+/* Whether a thread has stopped on its way to g, which is still at rest. */
+static bool
+is_next(const struct bl__g *g)
+{
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (stop.slots[i].to == g)
+            return true;
+    return false;
+}
+
+/* Returns whether its stack is known. */
+static bool
+walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
+{
+    struct slot *slot;
+    struct bl__ctx ctx;
+    uintptr_t callee;
+
+    n->stack.n = n->stack.depth = n->npending = 0;
+    if (g == n->caller) {
+        walk_from(n, g, n->own, false);
+        return true;
+    }
+    slot = runs_on(g);
+    if (slot) {
+        slot->is_taken = true;
+        if (atomic_load(&slot->state) != HERE)
+            return false;
+        walk_from(n, g, &slot->ctx, false);
+        return true;
+    }
+    if ((seen->status == BL__G_RUNNING && !is_next(g)) || !g->sp)
+        return false;
+    callee = bl__core->not_begun(g);
+    seen->has_begun = callee == 0;
+    if (callee) {
+        n->stack.n = n->stack.depth = 1;
+        n->stack.pcs[0] = callee + 1;
+        return true;
+    }
+    bl__core->ctx_at_rest(&ctx, g->sp);
+    walk_from(n, g, &ctx, true);
+    return true;
+}
+
+static void
+copy_facts(struct bl__seen *seen, const struct bl__g *g)
+{
+    seen->id = g->id;
+    seen->created_by = g->created_by;
+    seen->created_pc = g->created_pc;
+    seen->bubble = g->bubble ? g->bubble->id : 0;
+    seen->name = g->name;
+    seen->waiting_since = g->waiting_since;
+    seen->status = atomic_load_explicit(&g->status, memory_order_relaxed);
+    seen->reason = g->reason;
+    seen->is_locked = g->locked_m != NULL;
+    seen->is_goroutine = g->is_goroutine;
+    seen->labels = g->labels;
+    seen->has_begun = true;
+}
+
+static void
+note_goroutine(void *arg, struct bl__g *g)
+{
+    struct noting *n = arg;
+    struct bl__snapshot *s = n->s;
+    struct bl__seen facts = {0}, *seen;
+    size_t pcs, pending;
+
+    if (g->is_system || s->is_cut)
+        return;
+    copy_facts(&facts, g);
+    facts.is_known = walk(n, g, &facts);
+    pcs = n->stack.n * sizeof(uintptr_t);
+    pending = n->npending * sizeof *n->pending;
+    seen = room_for(s, sizeof *seen + pcs + pending);
+    if (!seen || atomic_load(&stop.lost)) {
+        s->is_cut = true;
+        return;
+    }
+    *seen = facts;
+    seen->npcs = n->stack.n;
+    seen->depth = n->stack.depth;
+    seen->npending = n->npending;
+    memcpy(seen->words, n->stack.pcs, pcs);
+    memcpy((char *)seen->words + pcs, n->pending, pending);
+    *s->last = seen;
+    s->last = &seen->next;
+    s->count++;
+    s->registered += g->deferred;
+    s->by_panic += g->deferred_panic;
+}
+
+/* Between a few instructions of a switch the thread has a new goroutine, but is still on
+ * the old one's stack. */
+static void
+mark_running(bool mark)
+{
+    for (uint32_t i = 0; i < stop.n; i++) {
+        struct slot *slot = &stop.slots[i];
+        struct bl__g *g = slot->m->g;
+        bool is_on = atomic_load(&slot->state) == ASKED || slot->on_sigstack ||
+                     BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low;
+
+        if (g == &slot->m->g0)
+            continue;
+        if (is_on)
+            g->stopped = mark ? i + 1 : 0;
+        else
+            slot->to = g;
+    }
+}
+
+static void
+note_all(struct noting *n)
+{
+    struct bl__g *g = bl__core->main_goroutine();
+
+    for (uint32_t i = 0; i < stop.n; i++)
+        n->is_weak = n->is_weak || stop.slots[i].blocks_signals;
+    mark_running(true);
+    if (g)
+        note_goroutine(n, g);
+    bl__core->each_goroutine(note_goroutine, n);
+    mark_running(false);
+}
+
+const struct bl__pending *
+bl__seen_pending(const struct bl__seen *seen)
+{
+    return (const struct bl__pending *)(seen->words + seen->npcs);
+}
+
+/* The goroutine that takes it stands first, with its own stack from here on. */
+void
+bl__snapshot_take(struct bl__snapshot *s)
+{
+    struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
+                            PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct bl__g *g = bl__core->self_or_null();
+    struct bl__ctx ctx;
+    int64_t began;
+
+    *s = (struct bl__snapshot){.last = &s->first};
+    if (n == MAP_FAILED) {
+        s->is_cut = true;
+        return;
+    }
+    bl__labels_freeze();
+    bl__core->here(&ctx);
+    *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
+                         .pending = (struct bl__pending *)(n + 1)};
+    s->caller = n->caller ? g->id : 0;
+    pthread_mutex_lock(&one_at_a_time);
+    set_handler();
+    lock_sched();
+    if (make_slots(n->caller ? g->m : NULL)) {
+        began = bl__core->now();
+        stop_all();
+        note_all(n);
+        let_go();
+        s->stopped_ns = bl__core->now() - began;
+    }
+    bl__unlock(&bl__core->sched->lock);
+    pthread_mutex_unlock(&one_at_a_time);
+    munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
+}
+
+void
+bl__snapshot_free(struct bl__snapshot *s)
+{
+    while (s->blocks) {
+        void *block = s->blocks;
+
+        s->blocks = ((void **)block)[0];
+        munmap(block, ((size_t *)block)[1]);
+    }
+    bl__labels_thaw();
+}

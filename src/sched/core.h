@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The Belay authors */
+
+/* sched/core.h - the core as libbelay-pprof sees it.
+ *
+ * That library is a file of its own, and the core exports nothing that is not in a
+ * public header: so what the two share is one table, which the core hands out.  Both
+ * come from the same release, or the library refuses. */
+#ifndef BELAY_SCHED_CORE_H
+#define BELAY_SCHED_CORE_H
+
+#include "panic/observed.h"
+#include "sched/bubble.h"
+#include "sched/sched.h"
+#include "unwind/unwind.h"
+
+struct bl__core {
+    const char *version;       /* BL_VERSION */
+    size_t g_size, sched_size; /* of the structs, as the core knows them */
+    struct bl__sched *sched;
+    struct bl__observed *observed;
+    struct bl__hooks *hooks;
+    const struct bl__options *options;
+    const char *pprof_address; /* BELAYDEBUG's; "": none */
+    struct bl__defer_counts *defers; /* of goroutines that have ended */
+
+    struct bl__g *(*self)(void);
+    struct bl__g *(*self_or_null)(void);
+    struct bl__g *(*main_goroutine)(void); /* NULL: it has ended, or never was one */
+    void (*each_goroutine)(void (*each)(void *arg, struct bl__g *g), void *arg);
+    const char *(*reason_text)(unsigned reason);
+    uintptr_t (*not_begun)(const struct bl__g *g);
+    int64_t (*now)(void);
+
+    void (*here)(struct bl__ctx *ctx);
+    void (*ctx_at_rest)(struct bl__ctx *ctx, const void *sp);
+    void (*ctx_from_signal)(struct bl__ctx *ctx, const void *ucontext);
+    bool (*rule_find)(uintptr_t at, struct bl__rule *rule);
+    uintptr_t (*rule_cfa)(const struct bl__rule *rule, const struct bl__ctx *ctx);
+    void (*rule_step)(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa);
+
+    void (*symbols_at)(uintptr_t pc, void (*each)(void *, const struct bl__line *),
+                       void *arg);
+    const char *(*symbol_name)(uintptr_t pc, uintptr_t *offset);
+    const char *(*module_name)(uintptr_t pc, uintptr_t *base);
+    bool (*is_machinery)(const char *name);
+    void (*put_header)(struct bl__text *t, const struct bl__g *g);
+    void (*put_trace)(struct bl__text *t, const struct bl__trace *trace);
+    void (*put_frame)(struct bl__text *t, const char *before, uintptr_t pc,
+                      const char *behind);
+    void (*text_flush)(struct bl__text *t);
+};
+
+__attribute__((visibility("default"))) const struct bl__core *bl__read_core(void);
+
+/* Only in libbelay-pprof; the core looks for it when BELAYDEBUG asks for a server. */
+__attribute__((visibility("default"))) void bl__pprof_here(void) __attribute__((weak));
+
+/* Ends the process if BELAYDEBUG has pprof=ADDRESS, and nobody will serve it. */
+void bl__core_init(void);
+
+#endif

@@ -123,7 +123,8 @@ BL_API bl_error *bl_lookup(const char *network, const char *address, bl_addr *ad
  * Call from: anywhere.  Blocks: until connected.  Owner: caller, bl_conn_release(). */
 BL_API bl_error *bl_dial(const char *network, const char *address, bl_conn **c);
 
-/* The same until an absolute time, bl_now() + d, or until ctx ends. */
+/* The same until an absolute time, bl_now() + d, or until ctx ends; but looking a name up
+ * takes its time. */
 BL_API bl_error *bl_dial_until(const char *network, const char *address, int64_t until,
                                bl_conn **c);
 BL_API bl_error *bl_dial_ctx(bl_context *ctx, const char *network, const char *address,
@@ -161,7 +162,7 @@ BL_API bl_error *bl_conn_writev(bl_conn *c, const struct iovec *parts, int count
                                 size_t *n);
 
 /* The same, but the wait ends at an absolute time, or with ctx; its deadline counts,
- * too. */
+ * too.  While another goroutine reads, or writes, it is that one's wait that counts. */
 BL_API bl_error *bl_conn_read_until(bl_conn *c, void *buf, size_t size, int64_t until,
                                     size_t *n);
 BL_API bl_error *bl_conn_write_until(bl_conn *c, const void *buf, size_t size,

@@ -391,16 +391,21 @@ work(void *arg)
     return NULL;
 }
 
-/* Who has been at it for longest finds its connection closed. */
+/* If there are too many, who has been at it for longest finds its connection closed.
+ * Those that have been cut already, and need a while to see it, don't count: the newcomer
+ * is not to pay for them. */
 static void
 cut_oldest(struct server *s)
 {
     struct worker *oldest = NULL;
+    int n = 0;
 
     for (struct worker *w = s->workers; w; w = w->next)
-        if (!w->is_cut)
+        if (!w->is_cut) {
             oldest = w;
-    if (!oldest)
+            n++;
+        }
+    if (n <= WORKERS)
         return;
     oldest->is_cut = true;
     shutdown(oldest->fd, SHUT_RDWR);
@@ -426,8 +431,8 @@ hand_over(struct server *s, struct pending *c)
     pthread_mutex_lock(&s->mutex);
     w->next = s->workers;
     s->workers = w;
-    if (++s->nworkers > WORKERS)
-        cut_oldest(s);
+    s->nworkers++;
+    cut_oldest(s);
     pthread_mutex_unlock(&s->mutex);
     if (start_thread(&thread, work, w) == 0)
         pthread_detach(thread);

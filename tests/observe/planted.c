@@ -81,12 +81,21 @@ fail(int n)
     bl_panic("number %d", n);
 }
 
+static void
+note_panic(int *result)
+{
+    bl_returns_nothing {
+        if (bl_recover())
+            *result = -1;
+    }
+}
+
 __attribute__((noinline)) static int
 survive(int n)
 {
     bl_returns (int, result) {
         bl_defer_call(put_back, n);
-        bl_defer { if (bl_recover()) result = -1; };
+        bl_defer_call(note_panic, &result);
         fail(n);
     }
 }

@@ -45,7 +45,7 @@ for line in 'receive\(\.\.\.\)' 'spin\(\.\.\.\)' 'sit_in_kernel\(\.\.\.\)' \
 done
 [ "$(grep -c '^goroutine ' "$tmp/goroutine.all")" = 86 ] || failed 'debug=2: not 86'
 has "$tmp/defer.txt" '^defer profile: total 221$'
-has "$tmp/defer.txt" '^# registered 226, run 5, of them by panics and goexit 5$'
+has "$tmp/defer.txt" '^# registered 231, run 10, of them by panics and goexit 10$'
 [ "$(grep -cE '^(150|50|21) @' "$tmp/defer.txt")" = 3 ] || failed 'defer.txt: not three sites'
 has "$tmp/defer.txt" '"site":"put_back at planted.c:'
 has "$tmp/panic.txt" '^5 @'

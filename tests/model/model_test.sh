@@ -20,6 +20,7 @@ configurations() {
     case $1 in
     claim) printf '%s\n' '' FOREVER THREAD NIL ;;
     bound) printf '%s\n' '' FOREVER ;;
+    descriptor) printf '%s\n' '' MOVED CANCELED SPARED ;;
     chan) printf '%s\n' '' BUFFERED SELECTS CLOSE ;;
     mutex) printf '%s\n' '' DEADLINE ALL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
@@ -43,6 +44,11 @@ needs() {
     chan-BREAK_NO_LEAVE | chan-BREAK_NOT_SHARED | chan-BREAK_WOKEN_BY) echo SELECTS ;;
     chan-BREAK_CLOSED_FIRST | chan-BREAK_OVERTAKE | chan-BREAK_RING_ONLY) echo BUFFERED ;;
     chan-BREAK_TAKE) echo BUFFERED ;;
+    descriptor-BREAK_NO_CLAIM | descriptor-BREAK_WAITER_STAYS) echo CANCELED ;;
+    descriptor-BREAK_SET_WAITS | descriptor-BREAK_TIMER_A*) echo MOVED ;;
+    descriptor-BREAK_LOOK_CLOSED | descriptor-BREAK_RUNNING_EARLY) ;;
+    descriptor-BREAK_SHUT*) ;;
+    descriptor-*) echo SPARED ;;
     idle-BREAK_FENCE | idle-BREAK_NO_WAKE | idle-BREAK_LOOK_FIRST) echo OWN ;;
     idle-BREAK_NO_LAST_LOOK) echo OWN ;;
     idle-BREAK_STOP_SPINNING) echo BUSY LATE ;;

@@ -22,6 +22,7 @@ configurations() {
     bound) printf '%s\n' '' FOREVER ;;
     descriptor) printf '%s\n' '' MOVED CANCELED SPARED ;;
     chan) printf '%s\n' '' BUFFERED SELECTS CLOSE ;;
+    poller) printf '%s\n' '' TWO 'TWO WORK' PLAIN WORK TIMED BUSY RISE ;;
     mutex) printf '%s\n' '' DEADLINE ALL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
     idle)
@@ -49,6 +50,13 @@ needs() {
     descriptor-BREAK_LOOK_CLOSED | descriptor-BREAK_RUNNING_EARLY) ;;
     descriptor-BREAK_SHUT*) ;;
     descriptor-*) echo SPARED ;;
+    poller-BREAK_NOBODY | poller-BREAK_POLLER_STAYS) ;;
+    poller-BREAK_COUNT_LATE | poller-BREAK_WATCH*) echo PLAIN ;;
+    poller-BREAK_KEEPER | poller-BREAK_UNTIL) echo TIMED ;;
+    poller-BREAK_MONITOR) echo BUSY ;;
+    poller-BREAK_NOTIFY) echo RISE ;;
+    poller-BREAK_ALARM | poller-BREAK_RISEN | poller-BREAK_TWO) echo TWO WORK ;;
+    poller-*) echo WORK ;;
     idle-BREAK_FENCE | idle-BREAK_NO_WAKE | idle-BREAK_LOOK_FIRST) echo OWN ;;
     idle-BREAK_NO_LAST_LOOK) echo OWN ;;
     idle-BREAK_STOP_SPINNING) echo BUSY LATE ;;

@@ -843,6 +843,16 @@ give_back(const int *fds, int n)
         close(fds[i]);
 }
 
+/* Which takes a connection out of the queue before it finds out that there is no
+ * descriptor for it. */
+static bool
+under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+
+    return preloaded && strstr(preloaded, "vgpreload");
+}
+
 /* No descriptors left: accept goes on when there are some again. */
 static void
 NET_accept_in_shortage(void)
@@ -999,6 +1009,18 @@ answer(bl_conn *c)
 
     ok(bl_conn_read(c, buf, sizeof buf, &n));
     answered = true;
+}
+
+/* Not with threads where ThreadSanitizer is, which has none behind a fork, nor under
+ * qemu, whose user mode breaks an assertion of its own. */
+static bool
+can_fork(void)
+{
+#ifdef __SANITIZE_THREAD__
+    return false;
+#else
+    return !getenv("BELAY_TEST_NO_FORK");
+#endif
 }
 
 /* The only P computes: the monitor looks.  In a process without other threads, one of
@@ -1263,22 +1285,18 @@ main(void)
     RUN(NET_unix);
     RUN(NET_pass_descriptors);
     RUN(NET_adopt);
-    RUN(NET_accept_in_shortage);
+    if (!under_valgrind())
+        RUN(NET_accept_in_shortage);
     RUN(NET_addresses);
     RUN(NET_errors_of_dial);
     RUN(NET_dial_by_name);
     RUN(NET_plain_threads);
-#ifndef __SANITIZE_THREAD__ /* which has no threads behind a fork */
-    RUN(NET_all_compute);
-    RUN(NET_work_for_the_poller);
-    RUN(NET_no_deadlock);
-    RUN(NET_fork);
-#else
-    (void)NET_all_compute;
-    (void)NET_work_for_the_poller;
-    (void)NET_no_deadlock;
-    (void)NET_fork;
-#endif
+    if (can_fork()) {
+        RUN(NET_all_compute);
+        RUN(NET_work_for_the_poller);
+        RUN(NET_no_deadlock);
+        RUN(NET_fork);
+    }
     RUN(IO_lines);
     RUN(IO_peek_and_limits);
     RUN(IO_writers);

@@ -84,7 +84,7 @@ TASKS = (
     *on_each("parallel/mutex", 1.0, parallel_only=True),
     *on_each("net/echo/1", 0.83),
     *on_each("net/echo/64", 0.83),
-    *on_each("net/stream", None),
+    *on_each("net/stream", 0.83),
     *on_each("net/accept", 0.83),
 )
 

@@ -86,20 +86,10 @@ send(int fd, const void *buf, size_t size, int flags)
     return fails(SEND) ? -1 : syscall(SYS_sendto, fd, buf, size, flags, NULL, 0);
 }
 
-/* The poller reads, too. */
-static bool
-is_socket(int fd)
-{
-    int type;
-    socklen_t size = sizeof type;
-
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
-}
-
 ssize_t
-read(int fd, void *buf, size_t size)
+recv(int fd, void *buf, size_t size, int flags)
 {
-    return is_socket(fd) && fails(READ) ? -1 : syscall(SYS_read, fd, buf, size);
+    return fails(READ) ? -1 : syscall(SYS_recvfrom, fd, buf, size, flags, NULL, NULL);
 }
 
 int

@@ -271,6 +271,14 @@ BL_API void bl_http_mux_free(bl_http_mux *mux);
 BL_API void bl_http_handle(bl_http_mux *mux, const char *pattern, bl_http_func *serve,
                            void *data);
 
+/* The same, which knows the place: a conflict's text names both. */
+BL_API void bl__http_handle_at(bl_http_mux *mux, const char *pattern, bl_http_func *serve,
+                               void *data, const char *place);
+#define BL__HTTP_TEXT(line) #line
+#define BL__HTTP_PLACE(file, line) file ":" BL__HTTP_TEXT(line)
+#define bl_http_handle(mux, pattern, serve, data)                              \
+    bl__http_handle_at(mux, pattern, serve, data, BL__HTTP_PLACE(__FILE__, __LINE__))
+
 /* Puts a middleware before all of mux's handlers, its 404 and 405 included, and behind
  * those that were put before. */
 BL_API void bl_http_use(bl_http_mux *mux, bl_http_middleware *serve, void *data);

@@ -9,6 +9,7 @@
  * ("/a%20b//c" to "/a%2520b/c"), and for the slash at the end decodes ("%2F" becomes "/").
  * This one leaves the path as it is encoded: the redirection leads where the client wanted
  * to go. */
+#define _GNU_SOURCE
 #include "http/http.h"
 #include "http/tree.h"
 
@@ -184,6 +185,24 @@ bl_http_mux_serve(bl_http_response *w, bl_http_request *r, void *mux)
 }
 
 /* --- what is asked for -------------------------------------------------------------------- */
+
+/* Of "http://host/path" it begins behind the host; "host:80", CONNECT's, has none. */
+const char *
+bl__request_raw_path(const bl_http_request *r, size_t *n)
+{
+    const char *path = bl__request_of(r)->raw_path, *scheme;
+
+    if (!path) {
+        path = r->target;
+        scheme = *path == '/' ? NULL : strstr(path, "://");
+        if (scheme)
+            path = scheme + 3 + strcspn(scheme + 3, "/?");
+        else if (*path != '/')
+            path += strlen(path);
+    }
+    *n = strcspn(path, "?");
+    return path;
+}
 
 /* Where the port begins, or brackets end; the host without them.  What does not look like
  * a host with a port is a host. */
@@ -367,9 +386,7 @@ set_values(bl_http_request *r, const struct bl__pattern *p, const char *path, si
 
         if (s->wild && s->n) {
             values[count++] = (struct bl__path_value){s->s, to};
-            to += bl__path_can_decode(path + 1, size)
-                      ? bl__path_decode(path + 1, size, to)
-                      : (size_t)((char *)mempcpy(to, path + 1, size) - to);
+            to += bl__path_decode(path + 1, size, to);
             *to++ = '\0';
         }
         path += size + 1;

@@ -130,7 +130,7 @@ bl__path_decode(const char *path, size_t n, char *to)
     size_t length = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (path[i] == '%') {
+        if (path[i] == '%' && bl__path_can_decode(path + i, n - i < 3 ? n - i : 3)) {
             to[length++] = (char)(bl__hex_value((unsigned char)path[i + 1]) << 4 |
                                   bl__hex_value((unsigned char)path[i + 2]));
             i += 2;

@@ -261,10 +261,9 @@ static void
 redirect(bl_http_response *w, bl_http_request *r, const struct asked *a, const char *end)
 {
     size_t n = strlen(r->query);
-    char *url = bl_http_alloc(r, 3 * a->path_size + n + 4), *to = url;
+    char *url = bl_http_alloc(r, a->path_size + n + 4), *to = url;
 
-    to += bl__path_encode(a->path, a->path_size, to, true);
-    to = stpcpy(to, end);
+    to = stpcpy(mempcpy(to, a->path, a->path_size), end);
     if (n)
         stpcpy(stpcpy(to, "?"), r->query);
     bl_http_redirect(w, r, url, 307);

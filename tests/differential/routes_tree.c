@@ -137,31 +137,44 @@ read_reply(struct reply *reply, const char *method)
 
 /* --- what Go would say ------------------------------------------------------------------ */
 
-/* A slash was added where the target's path has none, and the location does. */
-static bool
-has_slash_added(const char *target, const char *location, size_t n)
+/* The path, and where it ends. */
+static const char *
+path_of(const char *target, size_t *n)
 {
-    size_t sent = strcspn(target, "?");
+    if (strncmp(target, "http://", 7) == 0)
+        target += 7 + strcspn(target + 7, "/?");
+    *n = strcspn(target, "?");
+    return target;
+}
 
-    return n > 1 && location[n - 1] == '/' && !(sent && target[sent - 1] == '/');
+/* Ours with a slash at its end has to be the cleaned path with one.  Go's is that of the
+ * decoded path. */
+static size_t
+slash_location(const char *path, size_t n, const char *location, size_t length, char *to)
+{
+    char decoded[4096], clean[4096];
+
+    if (bl__path_clean(path, n, clean) != length - 1 ||
+        memcmp(clean, location, length - 1) != 0)
+        return (size_t)sprintf(to, "wrong: %s", location);
+    n = bl__path_decode(path, n, decoded);
+    n = bl__path_clean(decoded, n, clean);
+    clean[n++] = '/';
+    n = bl__path_clean(clean, n, decoded);
+    return bl__path_encode(decoded, n, to, false);
 }
 
 static void
 go_location(const char *target, const char *location, char *to)
 {
-    size_t n = strcspn(location, "?");
-    char path[4096], clean[4096];
+    size_t n, length = strcspn(location, "?");
+    const char *path = path_of(target, &n);
 
-    memcpy(path, location, n);
-    if (has_slash_added(target, location, n)) {
-        n = bl__path_decode(path, n - 1, path);
-        n = bl__path_clean(path, n, clean);
-        clean[n++] = '/';
-        memcpy(path, clean, n);
-        n = bl__path_clean(path, n, clean);
-        memcpy(path, clean, n);
-    }
-    to += bl__path_encode(path, n, to, false);
+    /* a slash was added where the path has none, and the location does */
+    if (length > 1 && location[length - 1] == '/' && n && path[n - 1] != '/')
+        to += slash_location(path, n, location, length, to);
+    else
+        to += bl__path_encode(location, length, to, false);
     strcpy(to, strchrnul(location, '?'));
 }
 

@@ -1,85 +1,98 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* http/redirect.c - telling a client to ask elsewhere. */
-#include "http/http.h"
-#include "http/pattern.h"
+/* http/redirect.c - "look there". */
+#include "http/server.h"
 
-#include <stdio.h>
+#include <strings.h>
 
-/* Whether it names a host, or a scheme: then it is not about our paths. */
 static bool
-is_absolute(const char *url)
+has_scheme(const char *url)
 {
     size_t n = strcspn(url, ":/?#");
 
-    return (url[n] == ':' && n > 0) || (url[0] == '/' && url[1] == '/' && url[2] &&
-                                        url[2] != '/' && url[2] != '?');
+    return n > 0 && url[n] == ':';
 }
 
-/* The folder that the request is for, its path encoded, and behind it room for `more`. */
-static char *
-folder_of(bl_http_request *r, size_t more, char **end)
+/* Takes "." and ".." and "//" out of a path, in place; what goes above the root is the
+ * root. */
+static void
+clean(char *path)
 {
-    size_t n;
-    const char *path = bl__request_raw_path(r, &n);
-    char *to = bl_http_alloc(r, 3 * n + more + 2);
+    char *to = path, *from = path;
+    bool ends_with_slash = false;
 
-    n = bl__path_encode(path, n, to, true);
-    while (n > 0 && to[n - 1] != '/')
-        n--;
-    if (n == 0)
-        to[n++] = '/';
-    *end = to + n;
-    return to;
-}
+    while (*from) {
+        size_t n;
 
-/* A path from the root, cleaned; the query stays as it is. */
-static const char *
-resolve(bl_http_request *r, const char *url)
-{
-    size_t n = strlen(url), path_size;
-    char *end, *whole, *clean;
-    const char *query;
-
-    if (is_absolute(url))
-        return url;
-    if (*url == '/') {
-        whole = (char *)url;
-    } else {
-        whole = folder_of(r, n, &end);
-        memcpy(end, url, n + 1);
+        while (*from == '/')
+            from++;
+        n = strcspn(from, "/");
+        ends_with_slash = n == 0 || from[n] == '/';
+        if (n == 2 && from[0] == '.' && from[1] == '.') {
+            while (to > path && *--to != '/')
+                ;
+        } else if (n > 0 && !(n == 1 && from[0] == '.')) {
+            *to++ = '/';
+            memmove(to, from, n);
+            to += n;
+        }
+        from += n;
     }
-    query = whole + strcspn(whole, "?");
-    path_size = (size_t)(query - whole);
-    clean = bl_http_alloc(r, path_size + strlen(query) + 2);
-    n = bl__path_clean(whole, path_size, clean);
-    strcpy(clean + n, query);
-    return clean;
+    if (to == path || ends_with_slash)
+        *to++ = '/';
+    *to = '\0';
 }
 
-/* What no header may have is encoded, as is what is not ASCII. */
+/* Makes url absolute in its path, which is encoded as the request's is; the query is not
+ * touched. */
 static const char *
-printable(bl_http_request *r, const char *url)
+resolve(struct bl__arena *a, const bl_http_request *r, const char *url)
 {
-    char *text = bl_http_alloc(r, 3 * strlen(url) + 1), *to = text;
+    size_t n = strcspn(url, "?"), folder;
+    const char *base = bl__request_raw_path(r, &folder);
+    char *path;
+
+    while (folder > 0 && base[folder - 1] != '/')
+        folder--;
+
+    if (has_scheme(url) || strncmp(url, "//", 2) == 0)
+        return url;
+    if (url[0] == '/')
+        path = bl__arena_print(a, "%.*s", (int)n, url);
+    else
+        path = bl__arena_print(a, "%.*s/%.*s", (int)folder, base, (int)n, url);
+    clean(path);
+    return bl__arena_print(a, "%s%s", path, url + n);
+}
+
+/* What is no character of a URL is written as a number. */
+static const char *
+escape(struct bl__arena *a, const char *url)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *to = bl__arena_alloc(a, 3 * strlen(url) + 1), *at = to;
 
     for (; *url; url++) {
         unsigned char c = (unsigned char)*url;
 
-        if (c <= ' ' || c >= 127)
-            to += sprintf(to, "%%%02x", c);
-        else
-            *to++ = (char)c;
+        if (c > ' ' && c < 127) {
+            *at++ = *url;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = hex[c >> 4];
+        *at++ = hex[c & 15];
     }
-    return text;
+    *at = '\0';
+    return to;
 }
 
 static void
-write_link(bl_http_response *w, bl_http_request *r, const char *url, int code)
+write_link(bl_http_response *w, const char *url, int code)
 {
     size_t n = bl_http_escape_html(url, NULL, 0);
-    char *text = bl_http_alloc(r, n + 1);
+    char *text = bl__arena_alloc(w->arena, n + 1);
 
     bl_http_escape_html(url, text, n + 1);
     bl_error_release(bl_http_printf(w, "<a href=\"%s\">%s</a>.\n\n", text,
@@ -89,15 +102,14 @@ write_link(bl_http_response *w, bl_http_request *r, const char *url, int code)
 void
 bl_http_redirect(bl_http_response *w, bl_http_request *r, const char *url, int code)
 {
-    bl_http_header *h = bl_http_response_header(w);
+    bool has_type = bl_http_header_get(&w->header, "Content-Type") != NULL;
     bool is_get = strcmp(r->method, "GET") == 0;
-    bool has_type = bl_http_header_get(h, "Content-Type");
 
-    url = printable(r, resolve(r, url));
-    bl_http_header_set(h, "Location", url);
+    url = resolve(w->arena, r, url);
+    bl_http_header_set(&w->header, "Location", escape(w->arena, url));
     if (!has_type && (is_get || strcmp(r->method, "HEAD") == 0))
-        bl_http_header_set(h, "Content-Type", "text/html; charset=utf-8");
+        bl_http_header_set(&w->header, "Content-Type", "text/html; charset=utf-8");
     bl_http_status(w, code);
     if (!has_type && is_get)
-        write_link(w, r, url, code);
+        write_link(w, url, code);
 }

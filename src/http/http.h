@@ -193,6 +193,12 @@ bl__request_of(const bl_http_request *r)
 /* The path as the client has written it, n bytes.  Owner: r. */
 const char *bl__request_raw_path(const bl_http_request *r, size_t *n);
 
+/* --- send_file.c -------------------------------------------------------------------------- */
+
+/* Sends a part of a file as a part of the body, by the kernel where that goes.  Less than
+ * `size` is there: bl_err_unexpected_eof. */
+bl_error *bl__response_send_file(bl_http_response *w, int fd, off_t offset, size_t size);
+
 /* --- small things --------------------------------------------------------------------- */
 
 /* Decodes "%41"; plus: '+' is a blank.  Returns the length, or -1 for a bad escape or a

@@ -55,7 +55,6 @@ resolve(struct bl__arena *a, const bl_http_request *r, const char *url)
 
     while (folder > 0 && base[folder - 1] != '/')
         folder--;
-
     if (has_scheme(url) || strncmp(url, "//", 2) == 0)
         return url;
     if (url[0] == '/')

@@ -47,6 +47,7 @@ struct bl_http_response {
     bool chunked;
     bool closes;                /* the connection, behind it */
     bool has_trailer;
+    bool own_deadline;          /* bl_http_set_write_deadline() */
     int64_t declared;           /* Content-Length by the handler; -1: none */
     uint64_t written;           /* of the body by the handler */
     bl_error *err;              /* of the connection; owned */
@@ -145,6 +146,9 @@ bl__response_has_begun(const bl_http_response *w)
 {
     return w->head_sent;
 }
+/* More is on its way: the client has another write timeout for it, unless the handler has
+ * set a deadline of its own. */
+void bl__response_extend(bl_http_response *w);
 /* Answers a request that is none. */
 void bl__refuse(struct bl__served *c, const struct bl__refusal *refusal);
 

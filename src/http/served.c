@@ -387,9 +387,10 @@ leave(struct bl__served *c)
     bl__stream_close(&c->stream);
     bl__input_free(&c->in);
     bl__watch_free(c);
-    free(c);
     if (!taken)
-        bl__server_left(s);
+        bl__server_left(c);
+    free(c);
+    bl__server_release(s);
 }
 
 static bool

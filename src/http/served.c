@@ -107,6 +107,8 @@ read_head(struct bl__served *c)
                                  bl__input_left(&c->in), &work->head))) {
         bl_error *err;
 
+        if (!c->began)
+            c->began = bl_now();
         bl__served_read_timeout(c, o->header_timeout_ns, c->began);
         err = bl__input_fill(&c->in, &c->stream, o->max_header_bytes + 1);
         if (err) {
@@ -326,6 +328,7 @@ serve_head(struct bl__served *c)
 {
     struct bl__work *work = c->work;
     ptrdiff_t n = read_head(c);
+    int64_t now;
 
     if (n <= 0) {
         if (n < 0)
@@ -335,7 +338,10 @@ serve_head(struct bl__served *c)
     }
     c->in.start += (size_t)n;
     c->in.pinned = c->in.start;
-    bl__served_write_timeout(c, c->server->o.write_timeout_ns, bl_now());
+    now = bl_now();
+    if (!c->began)
+        c->began = now;
+    bl__served_write_timeout(c, c->server->o.write_timeout_ns, now);
     if (work->head.expects && !work->head.expects_continue && work->head.minor > 0)
         refuse(c, 417, "unknown expectation");
     else if (!begin_request(c))
@@ -353,7 +359,7 @@ serve_one(struct bl__served *c)
     take_work(c);
     if (!c->work)
         return false;
-    c->began = bl_now();
+    c->began = 0;
     serve_head(c);
     drop_work(c);
     if (c->ends)

@@ -288,7 +288,8 @@ serve_request(struct bl__served *c)
     if (!work->response.served)
         return;
     end_request(c);
-    if (c->ends && !w->err && !work->request.body.done && !c->stream.tls)
+    if (c->ends && !w->err && !c->stream.tls &&
+        (!work->request.body.done || bl__input_left(&c->in) > 0))
         linger(c);
 }
 
@@ -371,13 +372,17 @@ serve_one(struct bl__served *c)
 
 /* --- the goroutine ------------------------------------------------------------------------------- */
 
-/* Also when a handler ends it. */
+/* Also when a handler ends it, or memory has run out around one: then the connection goes,
+ * and all others stay. */
 static void
 leave(struct bl__served *c)
 {
     bl_http_server *s = c->server;
+    const bl_panic_info *p = bl_recover();
     bool taken = atomic_load_explicit(&c->state, memory_order_relaxed) == BL__TAKEN;
 
+    if (p)
+        bl__server_log(s, "http: a connection was given up: %s", p->text);
     if (c->work)
         bl__watch_stop(c);
     drop_work(c);

@@ -100,9 +100,12 @@ give_memory_back(bl_http_server *s)
 bl_error *
 bl_http_server_new(const bl_http_server_options *options, bl_http_server **server)
 {
-    bl_http_server *s = take_memory();
+    bl_http_server *s;
 
     *server = NULL;
+    if (!options->handler.serve)
+        bl_panic("http: nil handler");
+    s = take_memory();
     if (!s)
         return bl_error_from_errno(ENOMEM);
     s->refs = 1;

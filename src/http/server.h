@@ -93,9 +93,8 @@ struct bl__served {
     struct bl__work *work;         /* NULL: idle */
     bool ends;                     /* behind this request */
     bool has_slot;
-    bool in_handler;               /* it has not returned, nor panicked */
     int64_t read_until, write_until; /* the deadlines that were set */
-    int64_t began;                 /* when the request's first byte came */
+    int64_t began;                 /* when the request's first bytes came; 0: just now */
     struct bl__watcher *watcher;
     char data[BL__INLINE_INPUT];
 };

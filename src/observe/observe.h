@@ -207,10 +207,13 @@ struct bl__snapshot {
     size_t used, size;
     void *blocks;
     bool is_cut;            /* memory was short, or somebody lost patience */
+    uint64_t unknown;       /* goroutines whose deferred calls could not be looked at */
 };
 
-/* Stops all goroutines, notes them, and lets them go on. */
+/* Stops all goroutines, notes them, and lets them go on; again if that was not all. */
 void bl__snapshot_take(struct bl__snapshot *s);
+/* Writes what is missing in it, "" if nothing is, and returns text. */
+const char *bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size);
 void bl__snapshot_free(struct bl__snapshot *s);
 const struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
 

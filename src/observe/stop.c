@@ -21,12 +21,15 @@
  *
  * A thread that does not answer in time is one that the system does not let run, which
  * is as good, or one that blocks the signal.  Then only stacks are read, which stay
- * mapped whatever happens, and no deferred calls. */
+ * mapped whatever happens, and no deferred calls.  Most of that passes (pthread_create()
+ * blocks signals for a moment), so a snapshot that is not whole is tried again; one that
+ * is not in the end says so (is_cut, unknown). */
 #define _GNU_SOURCE
 #include "observe/observe.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -43,6 +46,8 @@ enum {
     SIGNAL = SIGURG,             /* ignored by default, so that a late one does no harm */
     ANSWER_NS = 100000000,
     PATIENCE_NS = 1000000000,
+    TRIES = 4,
+    PAUSE_NS = 5000000,          /* between them; then twice that, ... */
     BLOCK = 1 << 20,
     MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
 };
@@ -188,7 +193,7 @@ make_slots(const struct bl__m *own)
     return true;
 }
 
-/* Whether the thread has the signal blocked; one that has ended has not. */
+/* Whether the thread has the signal blocked; one that has ended does nothing any more. */
 static bool
 blocks_signal(int tid)
 {
@@ -200,7 +205,7 @@ blocks_signal(int tid)
     snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return true;
+        return errno != ENOENT;
     n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
@@ -234,8 +239,7 @@ stop_all(void)
     atomic_store(&stop.lost, false);
     atomic_fetch_add(&stop.moment, 1);
     for (uint32_t i = 0; i < stop.n; i++)
-        if (syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL) != 0)
-            stop.slots[i].blocks_signals = true; /* it has ended */
+        syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL);
     await(end - ANSWER_NS + ANSWER_NS / 8);
     for (uint32_t i = 0; i < stop.n; i++)
         if (atomic_load(&stop.slots[i].state) == ASKED)
@@ -421,6 +425,7 @@ note_goroutine(void *arg, struct bl__g *g)
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
+    s->unknown += !facts.is_known || n->is_weak;
     pcs = n->stack.n * sizeof(uintptr_t);
     pending = n->npending * sizeof *n->pending;
     seen = room_for(s, sizeof *seen + pcs + pending);
@@ -466,8 +471,9 @@ note_all(struct noting *n)
 {
     struct bl__g *g = bl__core->main_goroutine();
 
+    /* without a P it has its own goroutine only */
     for (uint32_t i = 0; i < stop.n; i++)
-        n->is_weak = n->is_weak || stop.slots[i].blocks_signals;
+        n->is_weak = n->is_weak || (stop.slots[i].blocks_signals && stop.slots[i].m->p);
     mark_running(true);
     if (g)
         note_goroutine(n, g);
@@ -481,9 +487,9 @@ bl__seen_pending(const struct bl__seen *seen)
     return (const struct bl__pending *)(seen->words + seen->npcs);
 }
 
-/* The goroutine that takes it stands first, with its own stack from here on. */
-void
-bl__snapshot_take(struct bl__snapshot *s)
+/* One try. */
+static void
+take(struct bl__snapshot *s)
 {
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -496,7 +502,6 @@ bl__snapshot_take(struct bl__snapshot *s)
         s->is_cut = true;
         return;
     }
-    bl__labels_freeze();
     bl__core->here(&ctx);
     *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
                          .pending = (struct bl__pending *)(n + 1)};
@@ -516,8 +521,8 @@ bl__snapshot_take(struct bl__snapshot *s)
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }
 
-void
-bl__snapshot_free(struct bl__snapshot *s)
+static void
+give_back(struct bl__snapshot *s)
 {
     while (s->blocks) {
         void *block = s->blocks;
@@ -525,5 +530,38 @@ bl__snapshot_free(struct bl__snapshot *s)
         s->blocks = ((void **)block)[0];
         munmap(block, ((size_t *)block)[1]);
     }
+}
+
+/* The goroutine that takes it stands first, with its own stack from here on. */
+void
+bl__snapshot_take(struct bl__snapshot *s)
+{
+    bl__labels_freeze();
+    for (int tries = 1;; tries++) {
+        take(s);
+        if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
+            return;
+        give_back(s);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
+    }
+}
+
+const char *
+bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (s->is_cut)
+        snprintf(text, size, "not all goroutines: memory was short, or threads stood still "
+                 "for too long");
+    else if (s->unknown > 0)
+        snprintf(text, size, "%" PRIu64 " goroutines with unknown deferred calls: a thread "
+                 "did not answer, or blocks SIGURG", s->unknown);
+    return text;
+}
+
+void
+bl__snapshot_free(struct bl__snapshot *s)
+{
+    give_back(s);
     bl__labels_thaw();
 }

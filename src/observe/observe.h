@@ -217,6 +217,24 @@ const char *bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t 
 void bl__snapshot_free(struct bl__snapshot *s);
 const struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
 
+/* --- threads that sleep in the kernel (asleep.c) ------------------------------- */
+
+struct bl__asleep {
+    int tid;
+    uint64_t switches;
+    struct bl__ctx ctx;
+};
+
+/* Finds out where a thread is that sleeps in a system call of its goroutine's, without
+ * waking it.  Returns false if that can't be known.  Call with sched.lock held, after
+ * m->attention was set, and the barrier.  stack: to work with. */
+bool bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m,
+                      struct bl__stack *stack);
+/* Whether it has not run since. */
+bool bl__asleep_still(const struct bl__asleep *a);
+/* Copies memory that may not be there. */
+bool bl__peek(void *to, const void *from, size_t size);
+
 /* --- counters by stack (sites.c): safe in handlers and hooks ------------------ */
 
 /* A table of fixed size; when it is full, or two come at once, what can't be counted

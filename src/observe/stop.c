@@ -7,6 +7,7 @@
  * goroutines are stopped where they are, by a signal, and wait in its handler:
  *
  *   state      meaning                           who may change it, to what
+ *   ASLEEP     in the kernel, to be left there   -
  *   ASKED      the signal is on its way          its thread -> HERE
  *   HERE       registers are noted, it waits     its thread -> LOST, after a second
  *   LOST       it has lost patience              -
@@ -18,6 +19,9 @@
  * Nothing here may allocate or lock meanwhile: a stopped thread may hold any lock.  The
  * one exception can't be helped, the loader's, for code that dlopen brought: then those
  * who wait lose patience, go on, and the snapshot ends early (is_cut).
+ *
+ * Threads that sleep in a system call are not woken (asleep.c): should one have run
+ * meanwhile, the snapshot is not whole.
  *
  * A thread that does not answer in time is one that the system does not let run, which
  * is as good, or one that blocks the signal.  Then only stacks are read, which stay
@@ -50,9 +54,11 @@ enum {
     PAUSE_NS = 5000000,          /* between them; then twice that, ... */
     BLOCK = 1 << 20,
     MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
+    MOST_ASLEEP = 10000000,      /* in one run, of a goroutine that may wake */
+    DEEPEST = 1000000,           /* frames with deferred calls */
 };
 
-enum state { ASKED, HERE, LOST };
+enum state { ASKED, HERE, LOST, ASLEEP };
 
 struct slot {
     struct bl__m *m;
@@ -63,6 +69,7 @@ struct slot {
     bool on_sigstack;            /* in a handler, of users' */
     struct bl__g *to;            /* it is about to switch there; NULL: it is not */
     struct bl__ctx ctx;
+    struct bl__asleep asleep;
 };
 
 static struct {
@@ -229,6 +236,26 @@ await(int64_t end)
         futex_wait(&stop.arrived, atomic_load(&stop.arrived), 1000000);
 }
 
+/* With attention set a thread that wakes can't come inside before the lock is free. */
+static void
+find_asleep(struct bl__stack *stack)
+{
+    if (!bl__core->sched->has_barrier)
+        return;
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (!atomic_load_explicit(&stop.slots[i].m->inside, memory_order_relaxed))
+            atomic_store_explicit(&stop.slots[i].m->attention, 1, memory_order_relaxed);
+    bl__core->barrier(); /* pairs with the signal fence in bl__enter */
+    for (uint32_t i = 0; i < stop.n; i++) {
+        struct slot *slot = &stop.slots[i];
+
+        if (bl__asleep_begin(&slot->asleep, slot->m, stack)) {
+            slot->ctx = slot->asleep.ctx;
+            atomic_store(&slot->state, ASLEEP);
+        }
+    }
+}
+
 static void
 stop_all(void)
 {
@@ -239,7 +266,8 @@ stop_all(void)
     atomic_store(&stop.lost, false);
     atomic_fetch_add(&stop.moment, 1);
     for (uint32_t i = 0; i < stop.n; i++)
-        syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL);
+        if (atomic_load(&stop.slots[i].state) == ASKED)
+            syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL);
     await(end - ANSWER_NS + ANSWER_NS / 8);
     for (uint32_t i = 0; i < stop.n; i++)
         if (atomic_load(&stop.slots[i].state) == ASKED)
@@ -262,7 +290,9 @@ struct noting {
     const struct bl__ctx *own;   /* of the caller */
     struct bl__g *caller;
     bool is_weak;                /* somebody may go on behind our back */
-    const struct bl__calls *node; /* the next frame with deferred calls */
+    bool is_asleep;              /* it may wake while it is looked at */
+    const struct bl__calls *at;  /* the next frame with deferred calls ... */
+    struct bl__calls node;       /* ... and a copy of it */
     uint32_t npending;
     struct bl__pending *pending;
     struct bl__stack stack;
@@ -298,21 +328,42 @@ record_size(const struct bl__record *r, const struct bl__record *newer)
     return newer && size < 1 << 16 ? size : sizeof *r;
 }
 
+/* Of a thread that sleeps nothing is believed to be there. */
+static bool
+look(const struct noting *n, void *to, const void *from, size_t size)
+{
+    if (n->is_asleep)
+        return bl__peek(to, from, size);
+    memcpy(to, from, size);
+    return true;
+}
+
 static void
-note_calls(struct noting *n, const struct bl__calls *node, uint32_t frame)
+go_to(struct noting *n, const struct bl__calls *at)
+{
+    n->at = at && look(n, &n->node, at, sizeof n->node) ? at : NULL;
+}
+
+static void
+note_calls(struct noting *n, uint32_t frame)
 {
     const struct bl__record *newer = NULL;
+    struct bl__record record;
 
-    for (const struct bl__record *r = node->top; r; newer = r, r = r->next) {
+    for (const struct bl__record *r = n->node.top; r; newer = r, r = record.next) {
         struct bl__pending *last = n->npending ? &n->pending[n->npending - 1] : NULL;
 
-        if (last && last->site == r->site && last->frame == frame && newer) {
+        if (!look(n, &record, r, sizeof record))
+            return;
+        if (last && last->site == record.site && last->frame == frame && newer) {
             last->count++;
             last->bytes += record_size(r, newer);
         } else if (n->npending < MOST_PENDING) {
             n->pending[n->npending++] =
-                (struct bl__pending){r->site, 1, record_size(r, newer), frame};
+                (struct bl__pending){record.site, 1, record_size(r, newer), frame};
         }
+        if (n->is_asleep && last && last->count > MOST_ASLEEP)
+            return; /* it is in a circle: it has woken */
     }
 }
 
@@ -321,17 +372,17 @@ on_frame(void *arg, uintptr_t cfa, uint32_t frame)
 {
     struct noting *n = arg;
 
-    for (; n->node && n->node->cfa == cfa; n->node = n->node->outer)
-        note_calls(n, n->node, frame);
+    for (; n->at && n->node.cfa == cfa; go_to(n, n->node.outer))
+        note_calls(n, frame);
 }
 
 static void
 walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
 {
-    n->node = n->is_weak ? NULL : g->calls;
+    go_to(n, n->is_weak ? NULL : g->calls);
     bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
-    for (; n->node; n->node = n->node->outer)
-        note_calls(n, n->node, UINT32_MAX);
+    for (uint32_t i = 0; n->at && i < DEEPEST; i++, go_to(n, n->node.outer))
+        note_calls(n, UINT32_MAX);
 }
 
 /* The thread that g is on: because it says so, or, in the few instructions in which that
@@ -361,6 +412,15 @@ is_next(const struct bl__g *g)
     return false;
 }
 
+static bool
+walk_asleep(struct noting *n, const struct bl__g *g, const struct slot *slot)
+{
+    n->is_asleep = true;
+    walk_from(n, g, &slot->ctx, true);
+    n->is_asleep = false;
+    return bl__asleep_still(&slot->asleep);
+}
+
 /* Returns whether its stack is known. */
 static bool
 walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
@@ -377,6 +437,8 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
     slot = runs_on(g);
     if (slot) {
         slot->is_taken = true;
+        if (atomic_load(&slot->state) == ASLEEP)
+            return walk_asleep(n, g, slot);
         if (atomic_load(&slot->state) != HERE)
             return false;
         walk_from(n, g, &slot->ctx, false);
@@ -454,7 +516,8 @@ mark_running(bool mark)
     for (uint32_t i = 0; i < stop.n; i++) {
         struct slot *slot = &stop.slots[i];
         struct bl__g *g = slot->m->g;
-        bool is_on = atomic_load(&slot->state) == ASKED || slot->on_sigstack ||
+        uint32_t state = atomic_load(&slot->state);
+        bool is_on = state == ASKED || state == ASLEEP || slot->on_sigstack ||
                      BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low;
 
         if (g == &slot->m->g0)
@@ -487,9 +550,9 @@ bl__seen_pending(const struct bl__seen *seen)
     return (const struct bl__pending *)(seen->words + seen->npcs);
 }
 
-/* One try. */
+/* One try; the last one spares nobody. */
 static void
-take(struct bl__snapshot *s)
+take(struct bl__snapshot *s, bool is_last)
 {
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -511,6 +574,8 @@ take(struct bl__snapshot *s)
     lock_sched();
     if (make_slots(n->caller ? g->m : NULL)) {
         began = bl__core->now();
+        if (!is_last)
+            find_asleep(&n->stack);
         stop_all();
         note_all(n);
         let_go();
@@ -538,7 +603,7 @@ bl__snapshot_take(struct bl__snapshot *s)
 {
     bl__labels_freeze();
     for (int tries = 1;; tries++) {
-        take(s);
+        take(s, tries == TRIES);
         if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
             return;
         give_back(s);

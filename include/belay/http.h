@@ -93,6 +93,8 @@ typedef struct bl_http_handler {
 typedef void bl_http_middleware(bl_http_response *w, bl_http_request *r,
                                 bl_http_handler next, void *data);
 
+/* Calls a handler: what a middleware does with `next`.
+ * Blocks, panics: as the handler. */
 static inline void
 bl_http_call(bl_http_handler handler, bl_http_response *w, bl_http_request *r)
 {
@@ -363,6 +365,8 @@ typedef struct bl_http_server_stats {
     uint64_t open, active;                  /* connections now; those with a request */
 } bl_http_server_stats;
 
+/* Stores what s has done so far, and is doing.
+ * Call from: anywhere.  Blocks: no. */
 BL_API void bl_http_server_read_stats(bl_http_server *s, bl_http_server_stats *stats);
 
 /* The words that belong to a status: "Not Found"; "" if there are none. */

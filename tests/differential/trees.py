@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 
-"""What errors.py and contexts.py share: random trees, written as lines of text, go to a
-program in C and to its twin in Go; what the two say has to be the same.
+"""What errors.py, contexts.py and urls.py share: random trees, written as lines of text,
+go to a program in C and to its twin in Go; what the two say has to be the same.
 
 NAME.py has the language: NAME_tree.c and NAME_go/main.go read it, and answer each tree
 with `tree N` and lines.  NAME.recorded has hashes of Go's answers, for machines without
@@ -60,8 +60,9 @@ def build_c(name, args, directory):
     needed = (["-fblocks"] if "clang" in Path(args.cc).name
               else ["-fexceptions", "-fnon-call-exceptions", "-fno-gcse"])
     binary = directory / "in_c"
-    tool([args.cc, "-std=gnu11", "-O2", *needed, "-I", args.include,
-          HERE / f"{name}_tree.c", "-o", binary, Path(args.lib).resolve() / "libbelay.a",
+    sources = [args.sources / source for source in args.with_sources]
+    tool([args.cc, "-std=gnu11", "-O2", *needed, "-I", args.include, "-I", args.sources,
+          HERE / f"{name}_tree.c", *sources, "-o", binary, Path(args.lib).resolve() / "libbelay.a",
           *args.libs.split()], directory)
     return binary
 
@@ -123,8 +124,9 @@ def compare(name, args, trees, directory):
     return bad, sum(part.count("\n") for part in in_c)
 
 
-def main(name, doc, random_tree):
-    """The whole program; random_tree(seed, number) is a tree's text."""
+def main(name, doc, random_tree, sources=()):
+    """The whole program; random_tree(seed, number) is a tree's text.  sources: of src/,
+    what is not libbelay.a's."""
     root = HERE.parents[1]
     p = argparse.ArgumentParser(description=doc, formatter_class=argparse.
                                 RawDescriptionHelpFormatter)
@@ -139,6 +141,7 @@ def main(name, doc, random_tree):
     p.add_argument("--record", action="store_true", help=f"write {name}.recorded")
     p.add_argument("--recorded", action="store_true", help="read it; no Go needed")
     args = p.parse_args()
+    args.sources, args.with_sources = root / "src", sources
     trees = [random_tree(args.seed, i) for i in range(args.count)]
     directory = Path(tempfile.mkdtemp())
     try:

@@ -69,7 +69,7 @@ static bl_error *
 set_path(struct bl__url *u, struct bl__span text, char **memory)
 {
     u->raw_path = bl__is_usual_escape(text, BL__IN_PATH) ? (struct bl__span){0} : text;
-    return bl__unescape(text, BL__IN_PATH, memory, &u->path);
+    return bl__url_unescape(text, BL__IN_PATH, memory, &u->path);
 }
 
 /* Of a relative URL: "a:b" would be taken for a scheme. */
@@ -127,7 +127,7 @@ parse_fragment(struct bl__url *u, struct bl__span text, char **memory)
 {
     if (!bl__is_usual_escape(text, BL__IN_FRAGMENT))
         u->raw_fragment = text;
-    return bl__unescape(text, BL__IN_FRAGMENT, memory, &u->fragment);
+    return bl__url_unescape(text, BL__IN_FRAGMENT, memory, &u->fragment);
 }
 
 /* What is decoded is not longer than what is read, so there is room for both. */
@@ -174,7 +174,7 @@ put_path(struct bl__sink *to, const struct bl__url *u)
     else if (bl__span_equal(u->path, BL__SPAN("*")))
         bl__sink_put(to, u->path);
     else
-        bl__escape(to, u->path, BL__IN_PATH);
+        bl__url_escape(to, u->path, BL__IN_PATH);
 }
 
 static void
@@ -184,7 +184,7 @@ put_fragment(struct bl__sink *to, const struct bl__url *u)
     if (u->raw_fragment.n > 0 && bl__is_escaped(u->raw_fragment, BL__IN_FRAGMENT))
         bl__sink_put(to, u->raw_fragment);
     else
-        bl__escape(to, u->fragment, BL__IN_FRAGMENT);
+        bl__url_escape(to, u->fragment, BL__IN_FRAGMENT);
 }
 
 static void
@@ -195,13 +195,13 @@ put_authority(struct bl__sink *to, const struct bl__url *u)
     if (u->host.n > 0 || u->path.n > 0 || u->has_user)
         bl__sink_put(to, BL__SPAN("//"));
     if (u->has_user) {
-        bl__escape(to, u->user, BL__IN_USER);
+        bl__url_escape(to, u->user, BL__IN_USER);
         if (u->has_password)
             bl__sink_byte(to, ':');
-        bl__escape(to, u->password, BL__IN_USER);
+        bl__url_escape(to, u->password, BL__IN_USER);
         bl__sink_byte(to, '@');
     }
-    bl__escape(to, u->host, BL__IN_HOST);
+    bl__url_escape(to, u->host, BL__IN_HOST);
 }
 
 static void

@@ -104,7 +104,7 @@ bl_error *bl__url_parse_authority(struct bl__url *u, struct bl__span text, char 
 
 /* --- url_escape.c ----------------------------------------------------------------------- */
 
-enum bl__escape {
+enum bl__url_place {
     BL__IN_PATH = 1,
     BL__IN_HOST = 2,
     BL__IN_ZONE = 4,
@@ -114,13 +114,13 @@ enum bl__escape {
 };
 
 /* Decodes into *memory, which moves on; nothing is longer than it was. */
-bl_error *bl__unescape(struct bl__span s, enum bl__escape where, char **memory,
+bl_error *bl__url_unescape(struct bl__span s, enum bl__url_place where, char **memory,
                        struct bl__span *decoded);
-void bl__escape(struct bl__sink *to, struct bl__span s, enum bl__escape where);
+void bl__url_escape(struct bl__sink *to, struct bl__span s, enum bl__url_place where);
 /* Whether s is what its decoded form is escaped to; whether it has nothing that would have
  * to be. */
-bool bl__is_usual_escape(struct bl__span s, enum bl__escape where);
-bool bl__is_escaped(struct bl__span s, enum bl__escape where);
+bool bl__is_usual_escape(struct bl__span s, enum bl__url_place where);
+bool bl__is_escaped(struct bl__span s, enum bl__url_place where);
 
 /* Go's %q. */
 void bl__quote(struct bl__sink *to, struct bl__span s);

@@ -87,7 +87,7 @@ places(unsigned char c)
 }
 
 static bool
-must_escape(unsigned char c, enum bl__escape where)
+must_escape(unsigned char c, enum bl__url_place where)
 {
     return !is_alphanumeric(c) && !(places(c) & where);
 }
@@ -114,7 +114,7 @@ escape_value(struct bl__span s)
 /* In a host only what is not ASCII may be escaped; in a zone what could stand there anyway,
  * and spaces.  "%25" is how a zone begins. */
 static bool
-is_allowed(int value, enum bl__escape where)
+is_allowed(int value, enum bl__url_place where)
 {
     if (value == '%')
         return true;
@@ -125,7 +125,7 @@ is_allowed(int value, enum bl__escape where)
 }
 
 static bl_error *
-check_escapes(struct bl__span s, enum bl__escape where)
+check_escapes(struct bl__span s, enum bl__url_place where)
 {
     const bool in_host = where == BL__IN_HOST || where == BL__IN_ZONE;
 
@@ -148,7 +148,7 @@ check_escapes(struct bl__span s, enum bl__escape where)
 }
 
 bl_error *
-bl__unescape(struct bl__span s, enum bl__escape where, char **memory,
+bl__url_unescape(struct bl__span s, enum bl__url_place where, char **memory,
              struct bl__span *decoded)
 {
     bl_error *err = check_escapes(s, where);
@@ -173,7 +173,7 @@ bl__unescape(struct bl__span s, enum bl__escape where, char **memory,
 static const char upper_hex[] = "0123456789ABCDEF", lower_hex[] = "0123456789abcdef";
 
 void
-bl__escape(struct bl__sink *to, struct bl__span s, enum bl__escape where)
+bl__url_escape(struct bl__sink *to, struct bl__span s, enum bl__url_place where)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.at[i];
@@ -191,7 +191,7 @@ bl__escape(struct bl__sink *to, struct bl__span s, enum bl__escape where)
 }
 
 bool
-bl__is_usual_escape(struct bl__span s, enum bl__escape where)
+bl__is_usual_escape(struct bl__span s, enum bl__url_place where)
 {
     while (s.n > 0) {
         size_t step = *s.at == '%' ? 3 : 1;
@@ -213,7 +213,7 @@ bl__is_usual_escape(struct bl__span s, enum bl__escape where)
 
 /* Sub-delims and brackets may stand in a path though it is not how we escape them. */
 bool
-bl__is_escaped(struct bl__span s, enum bl__escape where)
+bl__is_escaped(struct bl__span s, enum bl__url_place where)
 {
     for (size_t i = 0; i < s.n; i++) {
         if (s.at[i] == 0 || (!strchr("!$&'()*+,;=:@[]%", s.at[i]) &&

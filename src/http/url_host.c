@@ -208,9 +208,9 @@ decode_literal(struct literal *l, char **memory, struct bl__span *host)
     bl_error *err;
 
     *(*memory)++ = '[';
-    err = bl__unescape(l->host, BL__IN_HOST, memory, &unused);
+    err = bl__url_unescape(l->host, BL__IN_HOST, memory, &unused);
     if (!err)
-        err = bl__unescape(l->zone, BL__IN_ZONE, memory, &unused);
+        err = bl__url_unescape(l->zone, BL__IN_ZONE, memory, &unused);
     if (!err)
         err = check_address((struct bl__span){begin + 1, (size_t)(*memory - begin - 1)});
     if (err)
@@ -263,7 +263,7 @@ parse_host(struct bl__url *u, struct bl__span text, char **memory)
     /* "host1:1,host2:2" is what some databases want */
     colon = is_http(u->scheme) ? bl__span_find(text, ':') : bl__span_find_last(text, ':');
     err = check_port(bl__span_from(text, colon));
-    return err ? err : bl__unescape(text, BL__IN_HOST, memory, &u->host);
+    return err ? err : bl__url_unescape(text, BL__IN_HOST, memory, &u->host);
 }
 
 /* --- user ---------------------------------------------------------------------------------- */
@@ -289,11 +289,11 @@ parse_user(struct bl__url *u, struct bl__span text, char **memory)
 
     if (!is_user_info(text))
         return bl_error_new("net/url: invalid userinfo");
-    err = bl__unescape(bl__span_to(text, colon), BL__IN_USER, memory, &u->user);
+    err = bl__url_unescape(bl__span_to(text, colon), BL__IN_USER, memory, &u->user);
     u->has_user = true;
     u->has_password = colon < text.n;
     if (!err && u->has_password)
-        err = bl__unescape(bl__span_from(text, colon + 1), BL__IN_USER, memory,
+        err = bl__url_unescape(bl__span_from(text, colon + 1), BL__IN_USER, memory,
                            &u->password);
     return err;
 }

@@ -143,8 +143,9 @@ BL_API void bl_http_limit_body(bl_http_request *r, uint64_t most);
 BL_API const char *bl_http_path_value(const bl_http_request *r, const char *name);
 
 /* The first value of that name in the query, and in a body of the type
- * application/x-www-form-urlencoded, which is read (up to 10 MiB) by the first call;
- * decoded; NULL if there is none.  Owner: r. */
+ * application/x-www-form-urlencoded (of a POST, PUT or PATCH), which is read, up to 10 MiB,
+ * by the first call, and comes first; decoded; NULL if there is none.  What is not well
+ * encoded, or has a zero byte, counts as not there.  Owner: r. */
 BL_API const char *bl_http_query(bl_http_request *r, const char *name);
 BL_API const char *bl_http_form(bl_http_request *r, const char *name);
 
@@ -216,8 +217,7 @@ typedef struct bl_http_hijacked {
     bl_conn *conn;     /* with TLS only for its descriptor, deadlines and addresses */
     bl_reader *reader; /* has what the client has sent already */
     bl_writer *writer;
-    bl_http_tls *tls; /* not for direct use */
-    void *session;
+    struct bl__taken *taken; /* not for direct use */
 } bl_http_hijacked;
 
 /* Takes the connection away from the server, which from now on neither reads, writes,

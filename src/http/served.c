@@ -54,6 +54,24 @@ bl__served_write_timeout(struct bl__served *c, int64_t timeout, int64_t now)
     bl_error_release(bl_conn_set_write_deadline(c->stream.conn, until));
 }
 
+void
+bl_http_set_read_deadline(bl_http_response *w, int64_t until)
+{
+    if (!w->served)
+        return;
+    w->served->read_until = until;
+    bl_error_release(bl_conn_set_read_deadline(w->served->stream.conn, until));
+}
+
+void
+bl_http_set_write_deadline(bl_http_response *w, int64_t until)
+{
+    if (!w->served)
+        return;
+    w->served->write_until = until;
+    bl_error_release(bl_conn_set_write_deadline(w->served->stream.conn, until));
+}
+
 /* --- waiting for a request ------------------------------------------------------------------ */
 
 /* The client has as long for a first request as for its head; then it may idle. */
@@ -257,6 +275,7 @@ serve_request(struct bl__served *c)
     w->closes = !work->head.keeps_alive || c->server->ending;
     bl__call_handler(c);
     bl__watch_stop(c);
+    bl__context_end(&work->request);
     if (!work->response.served)
         return;
     end_request(c);
@@ -289,7 +308,7 @@ drop_work(struct bl__served *c)
     c->work = NULL;
     bl_error_release(work->request.body.err);
     bl_error_release(work->response.err);
-    bl_context_release(work->request.ctx);
+    bl__context_end(&work->request);
     bl__arena_reset(&work->arena);
     bl_pool_put(&c->server->work, work);
 }
@@ -352,6 +371,7 @@ leave(struct bl__served *c)
     bl__server_unlist(c);
     bl__stream_close(&c->stream);
     bl__input_free(&c->in);
+    bl__watch_free(c);
     free(c);
     if (!taken)
         bl__server_left(s);

@@ -156,11 +156,21 @@ void bl__refuse(struct bl__served *c, const struct bl__refusal *refusal);
 size_t bl__head_write(bl_http_response *w, char *to, size_t room, const char *body,
                       size_t size, bool whole, char **large);
 
+/* A connection as it is now somebody else's. */
+struct bl__taken {
+    struct bl__stream stream;
+    size_t at, n;                  /* of what had come already */
+    char early[];
+};
+
 /* --- watch.c: a request's context --------------------------------------------------------- */
 
 /* Begins to watch, if somebody has asked for a context and the body was read. */
 void bl__watch_begin(struct bl__served *c);
 /* Nobody waits on the connection when this returns. */
 void bl__watch_stop(struct bl__served *c);
+/* The handler has returned: its context has ended. */
+void bl__context_end(struct bl__request *r);
+void bl__watch_free(struct bl__served *c);
 
 #endif

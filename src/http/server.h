@@ -96,11 +96,14 @@ struct bl__served {
     char data[BL__INLINE_INPUT];
 };
 
+/* Its first three are never given back to the system: who unlocks a bl_mutex looks at it
+ * once more, when who waits for a server's end may have seen that end, and freed it. */
 struct bl_http_server {
+    bl_mutex lock;                 /* protects what is behind `work` */
+    bl_cond changed;               /* one less is open, a listener has left */
+    struct bl_http_server *spare;  /* the next that can be used again */
     bl_http_server_options o;      /* with the defaults filled in */
     bl_pool work;
-    bl_mutex lock;                 /* protects what follows */
-    bl_cond changed;               /* one less is open, a listener has left */
     struct bl__served *first;
     struct bl__listening *listening;
     size_t open;                   /* connections that count */

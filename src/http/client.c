@@ -221,7 +221,7 @@ static bl_error *
 redirect(struct calling *c, const char *location, bool keeps_body, char **shown)
 {
     struct bl__url next;
-    bool is_relative;
+    bool is_relative = false;
     bl_error *err = find_next(c, location, &next, &is_relative);
 
     if (err)

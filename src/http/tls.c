@@ -149,15 +149,34 @@ flush(struct bl__tls_session *s)
     return bl_error_retain(s->write_err);
 }
 
-static bl_error *
-flush_in_turn(struct bl__tls_session *s)
+/* Gives the turn to write back.  A reader that had something to send, and found the turn
+ * taken, has left it to us. */
+static void
+end_turn(struct bl__tls_session *s)
 {
-    bl_error *err;
+    size_t left;
 
-    bl_mutex_lock(&s->writes);
-    err = flush(s);
+    do {
+        bl_mutex_unlock(&s->writes);
+        bl_mutex_lock(&s->lock);
+        left = s->out.n;
+        bl_mutex_unlock(&s->lock);
+        if (left == 0 || !bl_mutex_try_lock(&s->writes))
+            return;
+        bl_error_release(flush(s));
+    } while (!s->write_err);
     bl_mutex_unlock(&s->writes);
-    return err;
+}
+
+/* What a reader has to send, as the other side wants new keys.  It does not wait for a
+ * writer: that one may wait for the other side, which waits for us to read. */
+static void
+flush_if_free(struct bl__tls_session *s)
+{
+    if (!bl_mutex_try_lock(&s->writes))
+        return;
+    bl_error_release(flush(s));
+    end_turn(s);
 }
 
 /* Has the turn to read; all that was there was taken.  Who waits does so with a small
@@ -199,7 +218,7 @@ struct call {
     enum act act;
     void *buf;
     size_t size, n;
-    bool has_output; /* there is something to send */
+    bool has_output; /* it has made something to send */
     bl_error *err;   /* FAILED; owned */
 };
 
@@ -235,10 +254,12 @@ static enum outcome
 call_reader(struct bl__tls_session *s, struct call *call)
 {
     enum outcome outcome = DONE;
+    size_t output;
     int result;
 
     bl_mutex_lock(&s->lock);
     s->in.is_open = true;
+    output = s->out.n;
     ERR_clear_error();
     result = do_act(s, call);
     if (result <= 0) {
@@ -252,7 +273,7 @@ call_reader(struct bl__tls_session *s, struct call *call)
             outcome = judge_end(s, call);
     }
     s->in.is_open = false;
-    call->has_output = s->out.n > 0;
+    call->has_output = s->out.n > output;
     bl_mutex_unlock(&s->lock);
     return outcome;
 }
@@ -320,14 +341,15 @@ make_session(bl_http_tls *tls, bl_conn *c, const char *name)
     return NULL;
 }
 
-/* What is said goes out also if the end of it is a refusal. */
+/* What is said goes out also if the end of it is a refusal.  Nobody else has the session
+ * yet. */
 static bl_error *
 shake_hands(struct bl__tls_session *s)
 {
     for (;;) {
         struct call call = {.act = SHAKE};
         enum outcome outcome = call_reader(s, &call);
-        bl_error *err = call.has_output ? flush_in_turn(s) : NULL;
+        bl_error *err = call.has_output ? flush(s) : NULL;
 
         if (outcome == FAILED) {
             bl_error_release(err);
@@ -386,8 +408,8 @@ read_in_turn(struct bl__tls_session *s, struct call *call, int64_t until)
         enum outcome outcome = call_reader(s, call);
         bl_error *err;
 
-        if (call->has_output) /* the other side wants new keys */
-            bl_error_release(flush_in_turn(s));
+        if (call->has_output)
+            flush_if_free(s);
         if (outcome != WANTS)
             return outcome == FAILED ? call->err : outcome == ENDED ? bl_err_eof : NULL;
         err = fill(s, until);
@@ -477,7 +499,7 @@ bl__tls_writev(struct bl__tls_session *s, const struct iovec *parts, int count)
         err = write_part(s, parts[i].iov_base, parts[i].iov_len);
     if (!err)
         err = flush(s);
-    bl_mutex_unlock(&s->writes);
+    end_turn(s);
     return err;
 }
 

@@ -32,7 +32,7 @@ load() {
     done
     timeout 60 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
         --disable-background-networking --ignore-certificate-errors \
-        --virtual-time-budget=20000 --user-data-dir="$tmp/chromium" --dump-dom \
+        --user-data-dir="$tmp/chromium" --dump-dom \
         "$scheme://$(cat "$tmp/where")/page" >"$tmp/dom" 2>"$tmp/log" || {
         cat "$tmp/log"
         exit 1

@@ -382,6 +382,7 @@ BL_TEST(timeouts_of_other_stages)
         t, &(bl_http_client_options){.timeout_ns = 100 * BL_MILLISECOND});
     bl_http_call_options call = {.body = body, .body_size = SIZE};
     bl_http_reply *reply;
+    bl_http_tls *tls;
     bl_listener *l;
     char url[256];
 
@@ -391,6 +392,13 @@ BL_TEST(timeouts_of_other_stages)
     fails(t, bl_http_do(NULL, client, &call, &reply),
           "Post \"http://^/\": context deadline exceeded (Client.Timeout exceeded while awaiting "
           "headers)");
+    if (bl_http_tls_client(NULL, &tls) == bl_err_unsupported) {
+        snprintf(url, sizeof url, "https://%s/", peer.where);
+        fails(t, bl_http_get(NULL, client, url, &reply), "Get \"https://^/\": https: "
+              "libbelay-http was built without TLS: unsupported operation");
+        bl_test_skip(t, "no TLS");
+    }
+    bl_http_tls_free(tls);
     snprintf(url, sizeof url, "https://%s/", peer.where);
     fails(t, bl_http_get(NULL, client, url, &reply),
           "Get \"https://^/\": context deadline exceeded (Client.Timeout exceeded while awaiting "
@@ -415,6 +423,9 @@ BL_TEST(https)
     bl_http_reply *reply;
     char url[256];
 
+    if (bl_http_tls_client(NULL, &client_tls) == bl_err_unsupported)
+        bl_test_skip(t, "no TLS");
+    bl_http_tls_free(client_tls);
     ok(t, bl_http_tls_server(certificate(t, "server.pem"), certificate(t, "server.key"),
                              &server_tls));
     ok(t, bl_http_tls_client(certificate(t, "ca.pem"), &client_tls));

@@ -275,11 +275,12 @@ open_link(struct bl__host *host, const struct bl__limits *limits, struct bl__lin
     int64_t until = sooner(limits->until, bl_after_ns(o->dial_timeout_ns));
     bl_context *ctx = bl_context_with_deadline(limits->ctx, until);
     struct bl__link *new = calloc(1, sizeof *new);
-    bl_error *err;
+    bl_error *err = bl_context_cause(ctx); /* it may have had no memory, too */
 
     *link = NULL;
-    err = new ? bl_dial_ctx(ctx, "tcp", host->address, &new->stream.conn)
-              : bl_error_from_errno(ENOMEM);
+    if (!err)
+        err = new ? bl_dial_ctx(ctx, "tcp", host->address, &new->stream.conn)
+                  : bl_error_from_errno(ENOMEM);
     bl_context_end(ctx);
     if (err) {
         free(new);

@@ -5,6 +5,9 @@
  * up. */
 #include "peer.h"
 
+#include <pthread.h>
+#include <sys/socket.h>
+
 #include "certificates.h"
 
 /* --- connections ------------------------------------------------------------------------------------------ */
@@ -145,6 +148,63 @@ BL_TEST(no_more_connections_than_asked_for)
     get_and_read(t, client, "ok");
     bl_http_client_free(client);
     stop_own(&s);
+}
+
+/* A server that needs no memory. */
+static void *
+answer_all(void *listener)
+{
+    static const char answer_text[] = OK("ok");
+    char buf[4096];
+    int fd;
+
+    while ((fd = accept(*(int *)listener, NULL, NULL)) >= 0) {
+        while (recv(fd, buf, sizeof buf, 0) > 0)
+            if (send(fd, answer_text, sizeof answer_text - 1, MSG_NOSIGNAL) < 0)
+                break;
+        close(fd);
+    }
+    return NULL;
+}
+
+BL_TEST(memory_is_short)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), failures = 0;
+    socklen_t n = sizeof name;
+    pthread_t thread;
+
+    bl_require(t, bind(listener, (struct sockaddr *)&name, n) == 0);
+    bl_require(t, listen(listener, 10) == 0);
+    getsockname(listener, (struct sockaddr *)&name, &n);
+    snprintf(peer.where, sizeof peer.where, "127.0.0.1:%d", ntohs(name.sin_port));
+    bl_require(t, pthread_create(&thread, NULL, answer_all, &listener) == 0);
+    for (int i = 1; i < 40; i++) {
+        bl_http_client *client = make_client(t, NULL);
+        bl_http_reply *reply = NULL;
+        bl_error *err;
+        char *data;
+        size_t size;
+
+        bl_fail_nth(BL_FAIL_MALLOC, i);
+        err = bl_http_get(NULL, client, url_of("/"), &reply);
+        if (!err)
+            err = bl_http_reply_read_all(reply, 100, &data, &size);
+        bl_fail_stop();
+        failures += err != NULL;
+        if (err && bl_error_errno(err) != ENOMEM)
+            fails(t, bl_error_retain(err), "memory");
+        bl_error_release(err);
+        bl_http_reply_release(reply);
+        get_and_read(t, client, "ok");
+        bl_http_client_free(client);
+    }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    bl_assert(t, failures > 5);
+#endif
+    shutdown(listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(listener);
 }
 
 /* --- redirections -------------------------------------------------------------------------------------------- */

@@ -72,6 +72,8 @@ shake(bl_test *t, struct ends *e, const char *server, const char *roots, const c
     ok(t, bl_http_tls_server(certificate(t, pem), certificate(t, key), &e->server_tls));
     ok(t, bl_http_tls_client(roots ? certificate(t, roots) : NULL, &e->client_tls));
     ok(t, bl_conn_pair(e->conns));
+    for (int i = 0; i < 2; i++)
+        ok(t, bl_conn_set_deadline(e->conns[i], bl_after_ns(20 * BL_SECOND)));
     bl_waitgroup_add(&e->wg, 1);
     bl_go(be_server, e);
     e->client_err = bl__tls_begin(e->client_tls, e->conns[1], name, &e->client);

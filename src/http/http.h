@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* http/http.h - what the files of this folder share.  Only parser.c knows the parser,
- * only tls.c OpenSSL.  All of it uses Belay as any program does: belay/....h.
+ * only tls*.c OpenSSL.  All of it uses Belay as any program does: belay/....h.
  *
  * Server and client have in common: streams, arenas, headers, the parser, bodies.  The
  * server's own nouns are in server.h. */

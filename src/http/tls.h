@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* http/tls.h - what tls.c and tls_error.c share: they alone know OpenSSL. */
+/* http/tls.h - what tls.c, tls_settings.c and tls_error.c share: they alone know OpenSSL. */
 #ifndef BELAY_HTTP_TLS_H
 #define BELAY_HTTP_TLS_H
 

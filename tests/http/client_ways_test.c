@@ -128,12 +128,14 @@ BL_TEST(no_more_connections_than_asked_for)
     bl_http_reply *replies[3], *none;
     struct own_server s;
     bl_waitgroup wg = {0};
+    const char *url;
     bl_context *ctx;
 
     start_own(t, &s, be_slow, NULL);
+    url = url_of("/");
     for (int i = 0; i < 30; i++) {
         bl_waitgroup_add(&wg, 1);
-        bl_go(get_counted, t, client, url_of("/"), &wg);
+        bl_go(get_counted, t, client, url, &wg);
     }
     bl_waitgroup_wait(&wg);
     bl_assert(t, most_inside <= 3);

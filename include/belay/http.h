@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* belay/http.h - HTTP/1.1: a server and a client.  Link with libbelay-http.
+/* belay/http.h - HTTP/1.1: a server and a client, in libbelay-http.
  *
  *     static void hello(bl_http_response *w, bl_http_request *r, void *data)
  *     {
@@ -376,23 +376,29 @@ BL_API const char *bl_http_status_text(int code);
 
 /* Where libbelay-http was built without OpenSSL these return bl_err_unsupported. */
 
-/* For servers: a chain of certificates and its key, files in PEM.
+/* TLS 1.2 and 1.3, with OpenSSL's choice of ciphers, HTTP/1.1 by ALPN, and no renegotiation.
+ * A server answers who speaks HTTP without TLS with a 400 in plain text. */
+
+/* For servers: a chain of certificates, the server's first, and its key, files in PEM; a
+ * key with a password is an error.
  * Blocks: reads them.  Owner: caller, bl_http_tls_free() when nobody uses it. */
 BL_API bl_error *bl_http_tls_server(const char *chain, const char *key, bl_http_tls **tls);
 
-/* For clients: whom to trust, a file in PEM; NULL: whom the system does.  Checks names. */
+/* For clients: whom to trust, a file in PEM; NULL: whom the system does.  Names, and
+ * addresses, are checked against the certificate's (subjectAltName), always. */
 BL_API bl_error *bl_http_tls_client(const char *roots, bl_http_tls **tls);
 BL_API void bl_http_tls_free(bl_http_tls *tls);
 
 /* --- client ------------------------------------------------------------------------- */
 
-/* Zero is a default. */
+/* Zero is a default; negative times are none.  There are no proxies: http_proxy and the like
+ * are not looked at.  Nor are there cookies that come back by themselves, or compression. */
 typedef struct bl_http_client_options {
     int64_t timeout_ns;          /* for all of a request, its body included; 0: 30 s */
     int64_t dial_timeout_ns;     /* 0: 10 s */
     int64_t idle_timeout_ns;     /* how long a connection is kept; 0: 90 s */
     size_t max_idle_per_host;    /* 0: 8 */
-    size_t max_per_host;         /* connections; more wait; 0: no limit */
+    size_t max_per_host;         /* replies that are not released; more wait; 0: no limit */
     int max_redirects;           /* 0: 10; negative: none, the 3xx is the reply */
     size_t max_header_bytes;     /* of a reply; 0: 256 KiB */
     bl_http_tls *tls;            /* NULL: the system's roots */
@@ -405,7 +411,13 @@ BL_API bl_error *bl_http_client_new(const bl_http_client_options *options,
 BL_API void bl_http_client_free(bl_http_client *client);
 
 /* What to ask.  Only url must be set.  A body is either in memory, which allows it to be
- * sent again (redirects, a connection that was closed), or comes from `read`. */
+ * sent again (redirects, a connection that was closed), or comes from `read`, which is
+ * called by the caller's goroutine, and may panic.
+ *
+ * In header, Host and User-Agent take the place of the usual ones (an empty User-Agent is
+ * none); Content-Length, Transfer-Encoding and Trailer are left out.  A URL's user and
+ * password become an Authorization, unless header has one.  What a query must not have,
+ * blanks and characters that are not ASCII, is escaped. */
 typedef struct bl_http_call_options {
     const char *method; /* NULL: GET, or POST with a body */
     const char *url;    /* "http://host:port/path?query", "https://..." */
@@ -428,10 +440,17 @@ typedef struct bl_http_reply {
 } bl_http_reply;
 
 /* Sends a request, and stores the reply once its headers are there; a status like 404 is
- * no error.  client NULL: one for the process.  Redirects are followed as Go does.
- * Errors have Go's form: `Get "http://...": dial tcp ...: connection refused`.
- * Call from: anywhere.  Blocks: until the headers, ctx's end or the timeout.
- * Owner: caller, bl_http_reply_release(). */
+ * no error.  client NULL: one for the process; ctx NULL: the background.  Redirects are
+ * followed as Go does: 301 to 303 by GET (or HEAD), 307 and 308 with the same method and
+ * body; without Authorization and cookies where another host is asked.
+ * A server may have closed a connection that was kept: then a GET, HEAD, OPTIONS or TRACE,
+ * or what has an Idempotency-Key, is asked once more.
+ * Errors have Go's form: `Get "http://...": dial tcp ...: connection refused`; they are
+ * bl_err_timeout, or what ctx was cancelled with, if it took too long.
+ * Call from: anywhere.  Blocks: until the headers have come and the body was sent, or
+ * refused by a status from 300 on; ctx's end or the timeout.  (What a server says at length
+ * before it has read a long body is not read meanwhile.)
+ * Owner: caller, bl_http_reply_release(); what call points to is not needed any more. */
 BL_API bl_error *bl_http_do(bl_context *ctx, bl_http_client *client,
                             const bl_http_call_options *call, bl_http_reply **reply);
 
@@ -439,14 +458,16 @@ BL_API bl_error *bl_http_do(bl_context *ctx, bl_http_client *client,
 BL_API bl_error *bl_http_get(bl_context *ctx, bl_http_client *client, const char *url,
                              bl_http_reply **reply);
 
-/* As bl_http_read() and bl_http_read_all(); Owner of *data: the reply. */
+/* As bl_http_read() and bl_http_read_all(); ctx and the timeout of bl_http_do() end them,
+ * too.  A body that ends before its length, or its last chunk: bl_err_unexpected_eof.
+ * Owner of *data: the reply, until it is called again. */
 BL_API bl_error *bl_http_reply_read(bl_http_reply *reply, void *buf, size_t size,
                                     size_t *n);
 BL_API bl_error *bl_http_reply_read_all(bl_http_reply *reply, size_t most, char **data,
                                         size_t *n);
 
 /* Frees it.  Its connection is kept for the next request if the body was read to its end,
- * or what is left of it is short and there.  NULL is fine. */
+ * or what is left of it is short and there.  NULL is fine.  Blocks: no. */
 BL_API void bl_http_reply_release(bl_http_reply *reply);
 
 /* --- text ----------------------------------------------------------------------------- */

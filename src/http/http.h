@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* http/http.h - what the files of this folder share.  Only parser.c knows the parser,
- * only tls.c OpenSSL.  All of it uses Belay as any program does: belay/....h.
+ * only tls*.c OpenSSL.  All of it uses Belay as any program does: belay/....h.
  *
  * Server and client have in common: streams, arenas, headers, the parser, bodies.  The
  * server's own nouns are in server.h. */
@@ -39,6 +39,11 @@ bl_error *bl__tls_begin(bl_http_tls *tls, bl_conn *c, const char *name,
                         struct bl__tls_session **session);
 bl_error *bl__tls_read(struct bl__tls_session *s, void *buf, size_t size, size_t *n);
 bl_error *bl__tls_write(struct bl__tls_session *s, const void *buf, size_t size);
+bl_error *bl__tls_writev(struct bl__tls_session *s, const struct iovec *parts, int count);
+/* Whether nothing has come that would be read, not even the end.  Blocks: no. */
+bool bl__tls_is_quiet(struct bl__tls_session *s);
+/* Says goodbye, if that goes at once, and frees s; c stays.  Nobody else may be in a call:
+ * bl_conn_close() makes them return. */
 void bl__tls_end(struct bl__tls_session *s);
 
 /* --- arena.c: memory that is freed at once ---------------------------------------------- */

@@ -259,8 +259,11 @@ linger(struct bl__served *c)
 {
     size_t most = LINGER_MOST, n;
     char buf[2048];
-    bl_error *err = bl_conn_close_write(c->stream.conn);
+    bl_error *err;
 
+    bl__tls_end(c->stream.tls); /* with a goodbye */
+    c->stream.tls = NULL;
+    err = bl_conn_close_write(c->stream.conn);
     if (!err)
         bl_error_release(bl_conn_set_read_deadline(c->stream.conn, bl_now() + LINGER_NS));
     while (!err && most > 0 &&
@@ -274,8 +277,7 @@ refuse(struct bl__served *c, int status, const char *why)
 {
     bl__refuse(c, &(struct bl__refusal){status, why});
     c->ends = true;
-    if (!c->stream.tls)
-        linger(c);
+    linger(c);
 }
 
 static void
@@ -296,7 +298,7 @@ serve_request(struct bl__served *c)
     if (!work->response.served)
         return;
     end_request(c);
-    if (c->ends && !w->err && !c->stream.tls &&
+    if (c->ends && !w->err &&
         (!work->request.body.done || bl__input_left(&c->in) > 0))
         linger(c);
 }

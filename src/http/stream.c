@@ -23,14 +23,9 @@ bl__stream_write(struct bl__stream *s, const void *buf, size_t size)
 bl_error *
 bl__stream_writev(struct bl__stream *s, const struct iovec *parts, int count)
 {
-    bl_error *err = NULL;
-
-    if (BL__LIKELY(!s->tls))
-        return bl_conn_writev(s->conn, parts, count, NULL);
-    for (int i = 0; i < count && !err; i++)
-        if (parts[i].iov_len > 0)
-            err = bl__tls_write(s->tls, parts[i].iov_base, parts[i].iov_len);
-    return err;
+    if (BL__UNLIKELY(s->tls != NULL))
+        return bl__tls_writev(s->tls, parts, count);
+    return bl_conn_writev(s->conn, parts, count, NULL);
 }
 
 void

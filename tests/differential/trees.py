@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 
-"""What errors.py, contexts.py, routes.py and files.py share: random trees, written as
-lines of text, go to a program in C and to its twin in Go; what the two say has to be the
+"""What errors.py, contexts.py, urls.py, routes.py and files.py share: random trees, written
+as lines of text, go to a program in C and to its twin in Go; what the two say has to be the
 same.
 
 NAME.py has the language: NAME_tree.c and NAME_go/main.go read it, and answer each tree
@@ -62,8 +62,9 @@ def build_c(name, args, directory):
               else ["-fexceptions", "-fnon-call-exceptions", "-fno-gcse"])
     binary = directory / "in_c"
     lib = Path(args.lib).resolve()
-    tool([args.cc, "-std=gnu11", "-O2", *needed, "-I", args.include,
-          HERE / f"{name}_tree.c", "-o", binary,
+    sources = [args.sources / source for source in args.with_sources]
+    tool([args.cc, "-std=gnu11", "-O2", *needed, "-I", args.include, "-I", args.sources,
+          HERE / f"{name}_tree.c", *sources, "-o", binary,
           *(lib / archive for archive in args.archives), *args.libs.split()], directory)
     return binary
 
@@ -125,9 +126,9 @@ def compare(name, args, trees, directory):
     return bad, sum(part.count("\n") for part in in_c)
 
 
-def main(name, doc, random_tree, count=12000, archives=(), libs=""):
+def main(name, doc, random_tree, count=12000, archives=(), libs="", sources=()):
     """The whole program; random_tree(seed, number) is a tree's text.  archives, libs: what
-    the program in C needs beside libbelay.a."""
+    the program in C needs beside libbelay.a; sources: of src/, what is not libbelay.a's."""
     root = HERE.parents[1]
     p = argparse.ArgumentParser(description=doc, formatter_class=argparse.
                                 RawDescriptionHelpFormatter)
@@ -143,6 +144,7 @@ def main(name, doc, random_tree, count=12000, archives=(), libs=""):
     p.add_argument("--recorded", action="store_true", help="read it; no Go needed")
     args = p.parse_args()
     args.archives = [*archives, "libbelay.a"]
+    args.sources, args.with_sources = root / "src", sources
     trees = [random_tree(args.seed, i) for i in range(args.count)]
     directory = Path(tempfile.mkdtemp())
     try:

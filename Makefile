@@ -51,6 +51,9 @@ bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=
 	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE)) \
 	    $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(BENCH_FULL),--full)
 
+bench-http: all ## hello world over HTTP, beside Go, libmicrohttpd and nginx
+	bench/http/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON))
+
 asan: ## the tests under AddressSanitizer
 	$(MAKE) check BUILD=build-asan CMAKE_ARGS=-DBELAY_SANITIZE=address
 
@@ -75,4 +78,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check docs differential stress pool-stress bench asan ubsan tsan install clean help
+.PHONY: all demo check docs differential stress pool-stress bench bench-http asan ubsan tsan install clean help

@@ -127,12 +127,14 @@ BL_API bl_context *bl_http_context(bl_http_request *r);
 BL_API void bl_http_set_context(bl_http_request *r, bl_context *ctx);
 
 /* Reads the body, as bl_conn_read(): bl_err_eof at its end, bl_err_unexpected_eof if the
- * client has left in its middle, bl_err_http_body_too_large beyond the limit.  A client
- * that has sent "Expect: 100-continue" is told to by the first call.
+ * client has left in its middle, bl_err_http_body_too_large beyond the limit.  A handler
+ * that then returns without an answer has answered 413, or 400 where it is the body that
+ * was wrong.  A client that has sent "Expect: 100-continue" is told to by the first call.
  * Call from: the handler's goroutine.  Blocks: for the client; the server's timeouts. */
 BL_API bl_error *bl_http_read(bl_http_request *r, void *buf, size_t size, size_t *n);
 
-/* Reads all of it, `most` bytes at the most, and a zero behind it.
+/* Reads all of it, `most` bytes at the most, and a zero behind it.  If there is more:
+ * bl_err_http_body_too_large, and the rest can't be read.
  * Owner: r. */
 BL_API bl_error *bl_http_read_all(bl_http_request *r, size_t most, char **data, size_t *n);
 

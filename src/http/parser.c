@@ -221,7 +221,7 @@ static bool
 is_host(const char *host, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!bl__is_token(host + i, 1) && !strchr("()[],:;=@", host[i]))
+        if (!bl__is_token(host + i, 1) && !strchr("()[]:;=", host[i]))
             return false;
     return true;
 }
@@ -233,8 +233,7 @@ see_host(struct bl__parser *p, const struct bl__field *f)
         return 0;
     if (p->head->host)
         return refuse_field(p, BAD, "too many Host headers");
-    if (!is_host(f->value, f->value_size) || strchr(f->value, '@') ||
-        strchr(f->value, ','))
+    if (!is_host(f->value, f->value_size))
         return refuse_field(p, BAD, "malformed Host header");
     p->head->host = f->value;
     return 0;

@@ -87,6 +87,17 @@ bl_http_limit_body(bl_http_request *shown, uint64_t most)
         r->body.err = NULL;
 }
 
+/* Nobody will read the rest. */
+static bl_error *
+give_up(bl_http_request *r)
+{
+    struct bl__body *b = &bl__request_of(r)->body;
+
+    if (!b->err)
+        b->err = bl_err_http_body_too_large;
+    return bl_err_http_body_too_large;
+}
+
 /* Read into growing memory that is the arena's in the end. */
 static bl_error *
 read_into(bl_http_request *r, char **at, size_t *room, size_t most, size_t *n)
@@ -106,7 +117,7 @@ read_into(bl_http_request *r, char **at, size_t *room, size_t most, size_t *n)
         err = bl_http_read(r, *at + *n, *room - *n, &more);
         *n += more;
         if (*n > most)
-            return bl_err_http_body_too_large;
+            return give_up(r);
     }
     return err == bl_err_eof ? NULL : err;
 }
@@ -125,8 +136,8 @@ bl_http_read_all(bl_http_request *r, size_t most, char **data, size_t *n)
     *n = 0;
     if (most > SIZE_MAX / 4)
         most = SIZE_MAX / 4;
-    if (length > 0 && (uint64_t)length > most)
-        return bl_err_http_body_too_large;
+    if (length > 0 && (uint64_t)length > most && !bl__request_of(r)->body.read)
+        return give_up(r);
     at = bl__arena_alloc(bl__request_of(r)->arena, room + 1);
     err = read_into(r, &at, &room, most, n);
     if (err) {

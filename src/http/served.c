@@ -220,10 +220,15 @@ is_drained(struct bl__request *r)
     return bl__body_drain(&r->body, DRAIN_MOST);
 }
 
-static bool
-was_too_large(const struct bl__request *r)
+/* For a handler that has left at the sight of a body that is none. */
+static void
+answer_bad_body(bl_http_response *w, const bl_error *err)
 {
-    return r->body.err == bl_err_http_body_too_large;
+    if (err == bl_err_http_body_too_large)
+        bl_http_error(w, "413 Request Entity Too Large", 413);
+    else
+        bl_http_error(w, "400 Bad Request", 400);
+    w->closes = true;
 }
 
 /* The rest of the body goes first, so that a client that reads nothing before it has
@@ -234,8 +239,10 @@ end_request(struct bl__served *c)
     struct bl__work *work = c->work;
     bl_http_response *w = &work->response;
 
-    if (was_too_large(&work->request) && !w->status)
-        bl_http_error(w, "413 Request Entity Too Large", 413);
+    if (work->request.body.err && !w->status)
+        answer_bad_body(w, work->request.body.err);
+    if (c->server->ending)
+        w->closes = true;
     if (!w->done && !w->closes && !is_drained(&work->request))
         w->closes = true;
     bl__response_finish(w);
@@ -280,7 +287,7 @@ serve_request(struct bl__served *c)
                           memory_order_relaxed);
     bl__response_init(work, c);
     w->is_head = strcmp(work->head.method, "HEAD") == 0;
-    w->closes = !work->head.keeps_alive || c->server->ending;
+    w->closes = !work->head.keeps_alive;
     bl__call_handler(c);
     bl__watch_stop(c);
     bl__context_end(&work->request);

@@ -108,7 +108,7 @@ struct bl_http_server {
     _Atomic bool ending;           /* set with the lock */
     bl_context *ctx;               /* ends when the server is closed */
     uint64_t connections, requests; /* requests: of those that are gone */
-    _Atomic uint64_t panics, refused;
+    _Atomic uint64_t panics, faults, refused;
 };
 
 /* --- server.c ------------------------------------------------------------------------- */

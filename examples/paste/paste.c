@@ -81,17 +81,17 @@ wait_for_signal(bl_conn *signals, struct service *s, bl_waitgroup *ended)
     bl_http_server_close(s->server);
 }
 
-static bl_error *
-open_signals(bl_conn **signals)
-{
-    sigset_t set;
+static sigset_t ends; /* the signals that do */
 
+/* Before there is any other thread: all of them have to leave the signals to the read. */
+static void
+block_signals(void)
+{
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write() */
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return bl_conn_adopt(signalfd(-1, &set, SFD_CLOEXEC), signals);
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
 }
 
 /* --- the service -------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ serve_until_signal(struct service *s, bl_listener *l)
 {
     bl_waitgroup ended = {0};
     bl_conn *signals;
-    bl_error *err = open_signals(&signals);
+    bl_error *err = bl_conn_adopt(signalfd(-1, &ends, SFD_CLOEXEC), &signals);
 
     if (err)
         return err;
@@ -237,6 +237,7 @@ main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    block_signals();
     raise_limits();
     return run(&o);
 }

@@ -313,7 +313,7 @@ read_options(int argc, char **argv, struct run *run)
 static bool
 raise_limits(const struct run *run)
 {
-    rlim_t wanted = (rlim_t)(run->load.active + run->load.idle) * 2 + 200;
+    rlim_t wanted = (rlim_t)(2 * run->load.active + run->load.idle + 200);
     struct rlimit files;
 
     getrlimit(RLIMIT_NOFILE, &files);

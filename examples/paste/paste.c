@@ -100,16 +100,14 @@ static bl_error *
 announce(const struct options *o, bl_listener *l)
 {
     char where[BL_ADDR_TEXT];
-    int port;
+    int port = o->pprof ? bl_pprof_serve(o->pprof) : 0;
 
+    if (port < 0)
+        return bl_error_wrap(bl_error_from_errno(-port), "profiles at %s", o->pprof);
     bl_addr_text(bl_listener_addr(l), where, sizeof where);
     printf("serving http://%s/\n", where);
-    if (o->pprof) {
-        port = bl_pprof_serve(o->pprof);
-        if (port < 0)
-            return bl_error_wrap(bl_error_from_errno(-port), "profiles at %s", o->pprof);
+    if (o->pprof)
         printf("profiles http://127.0.0.1:%d/debug/pprof/\n", port);
-    }
     fflush(stdout);
     return NULL;
 }

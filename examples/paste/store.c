@@ -69,15 +69,16 @@ struct session {
 static bl_error *
 failure(sqlite3 *db, const char *what)
 {
-    int code = sqlite3_errcode(db), number = sqlite3_system_errno(db);
-    bool full = code == SQLITE_FULL ||
-                (code == SQLITE_IOERR && (number == EFBIG || number == ENOSPC));
+    int seen = errno, code = sqlite3_errcode(db), number = sqlite3_system_errno(db);
+    const char *text = sqlite3_errmsg(db);
 
-    if (full)
-        return bl_error_wrap(err_no_room, "%s: %s", what, sqlite3_errmsg(db));
-    return number && (code == SQLITE_CANTOPEN || code == SQLITE_IOERR)
-               ? bl_error_wrap(bl_error_from_errno(number), "%s: %s", what, sqlite3_errmsg(db))
-               : errorf("%s: %s", what, sqlite3_errmsg(db));
+    if (code == SQLITE_IOERR && !number)
+        number = seen; /* SQLite does not note it everywhere */
+    if (code == SQLITE_FULL || (code == SQLITE_IOERR && number == EFBIG))
+        return bl_error_wrap(err_no_room, "%s: %s", what, text);
+    if (number && (code == SQLITE_CANTOPEN || code == SQLITE_IOERR))
+        return bl_error_wrap(bl_error_from_errno(number), "%s: %s", what, text);
+    return errorf("%s: %s", what, text);
 }
 
 static void

@@ -224,7 +224,7 @@ typedef struct bl_http_hijacked {
 
 /* Takes the connection away from the server, which from now on neither reads, writes,
  * times nor closes it, and does not wait for it when it shuts down.  It may outlive the
- * handler.  Its deadlines are gone; r's context stays until the handler returns, but
+ * handler, and the handler the server (but then it is to log nothing: the log may be gone).  Its deadlines are gone; r's context stays until the handler returns, but
  * the client is no longer watched.
  * Fails: bl_err_http_hijacked the second time; an error if the body was not read, or an
  * answer was begun.  Owner: caller, bl_http_hijacked_release(). */

@@ -10,8 +10,8 @@
 
 enum { ALIGN = 16, BLOCK = 4096 };
 
-struct bl__block {
-    struct bl__block *next;
+struct bl__arena_block {
+    struct bl__arena_block *next;
     size_t size;
     char data[] __attribute__((aligned(ALIGN)));
 };
@@ -26,8 +26,8 @@ bl__arena_init(struct bl__arena *a, void *first, size_t size)
 static void *
 grow(struct bl__arena *a, size_t size)
 {
-    size_t room = size > BLOCK / 2 ? size : BLOCK - sizeof(struct bl__block);
-    struct bl__block *block;
+    size_t room = size > BLOCK / 2 ? size : BLOCK - sizeof(struct bl__arena_block);
+    struct bl__arena_block *block;
 
     if (room > SIZE_MAX / 2 || !(block = malloc(sizeof *block + room)))
         return NULL;
@@ -96,7 +96,7 @@ void
 bl__arena_reset(struct bl__arena *a)
 {
     while (a->blocks) {
-        struct bl__block *block = a->blocks;
+        struct bl__arena_block *block = a->blocks;
 
         a->blocks = block->next;
         free(block);

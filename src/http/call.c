@@ -53,7 +53,6 @@ after_handler(struct bl__served *c)
 
     if (!p)
         return;
-    c->in_handler = false;
     c->ends = true;
     if (p->kind == BL_PANIC_ERROR && p->error == bl_err_http_abort) {
         work->response.done = true;
@@ -73,10 +72,8 @@ bl__call_handler(struct bl__served *c)
 {
     bl_http_handler h = c->server->o.handler;
 
-    c->in_handler = true;
     bl_returns_nothing {
         bl_defer_call(after_handler, c);
         h.serve(&c->work->response, &c->work->request.shown, h.data);
-        c->in_handler = false;
     }
 }

@@ -85,11 +85,12 @@ const struct bl__field *
 bl__header_find(const bl_http_header *h, const char *name, size_t name_size,
                 const struct bl__field *after)
 {
-    const struct bl__field *f = after ? after + 1 : h->fields, *end = h->fields + h->count;
+    size_t i = after ? (size_t)(after - h->fields) + 1 : 0;
 
-    for (; f < end; f++)
-        if (f->name_size == name_size && strncasecmp(f->name, name, name_size) == 0)
-            return f;
+    for (; i < h->count; i++)
+        if (h->fields[i].name_size == name_size &&
+            strncasecmp(h->fields[i].name, name, name_size) == 0)
+            return &h->fields[i];
     return NULL;
 }
 

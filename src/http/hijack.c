@@ -69,7 +69,7 @@ hand_over(struct bl__served *c, bl_http_hijacked *h)
     h->taken->stream = c->stream;
     c->stream = (struct bl__stream){0};
     bl_error_release(bl_conn_set_deadline(conn, BL_FOREVER));
-    bl__server_left(c->server);
+    bl__server_left(c);
 }
 
 bl_error *

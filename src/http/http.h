@@ -46,7 +46,7 @@ void bl__tls_end(struct bl__tls_session *s);
 /* Pieces are cut off a block, the first of which may be part of something else. */
 struct bl__arena {
     char *at, *end;           /* what is left of the newest block */
-    struct bl__block *blocks; /* from malloc, newest first */
+    struct bl__arena_block *blocks; /* from malloc, newest first */
     char *first;              /* the block that comes with the arena; NULL: none */
     size_t first_size;
 };

@@ -48,7 +48,7 @@ grow(struct bl__input *in, size_t most)
     size_t size = in->pinned ? most : 2 * in->size < most ? 2 * in->size : most;
     char *data;
 
-    if (size <= left || !(data = malloc(size)))
+    if (size <= left || (!in->pinned && size <= in->size) || !(data = malloc(size)))
         return false;
     memcpy(data, in->data + in->start, left);
     if (in->pinned && !in->head_data)
@@ -70,13 +70,15 @@ bl__input_fill(struct bl__input *in, struct bl__stream *s, size_t most)
 
     if (in->start == in->end)
         in->start = in->end = in->pinned;
-    if (in->size - in->end < LEAST && (in->end > in->pinned || in->pinned)) {
+    if (in->pinned ? in->size - in->pinned < most : in->size - in->end < LEAST) {
         move_to_front(in);
-        if (in->size - in->end < LEAST && in->size - in->pinned < most)
+        if (in->pinned || in->size - in->end < LEAST)
             grow(in, most);
+    }
+    if (in->size == in->end) {
+        move_to_front(in);
         if (in->size == in->end)
-            return in->size - in->pinned < most ? bl_error_from_errno(ENOMEM)
-                                                : bl_err_buffer_full;
+            return in->size < most ? bl_error_from_errno(ENOMEM) : bl_err_buffer_full;
     }
     err = bl__stream_read(s, in->data + in->end, in->size - in->end, &n);
     in->end += n;

@@ -107,9 +107,11 @@ put_status(char *to, int status)
 }
 
 static char *
-put_fields(char *to, const struct bl__field *f, size_t n)
+put_fields(char *to, const struct bl__field *fields, size_t n)
 {
-    for (const struct bl__field *end = f + n; f < end; f++) {
+    for (size_t i = 0; i < n; i++) {
+        const struct bl__field *f = &fields[i];
+
         if (is_ours(f))
             continue;
         to = PUT(put(to, f->name, f->name_size), ": ");

@@ -115,6 +115,8 @@ read_head(struct bl__served *c)
                                  bl__input_left(&c->in), &work->head))) {
         bl_error *err;
 
+        if (!c->began)
+            c->began = bl_now();
         bl__served_read_timeout(c, o->header_timeout_ns, c->began);
         err = bl__input_fill(&c->in, &c->stream, o->max_header_bytes + 1);
         if (err) {
@@ -294,7 +296,8 @@ serve_request(struct bl__served *c)
     if (!work->response.served)
         return;
     end_request(c);
-    if (c->ends && !w->err && !work->request.body.done && !c->stream.tls)
+    if (c->ends && !w->err && !c->stream.tls &&
+        (!work->request.body.done || bl__input_left(&c->in) > 0))
         linger(c);
 }
 
@@ -334,6 +337,7 @@ serve_head(struct bl__served *c)
 {
     struct bl__work *work = c->work;
     ptrdiff_t n = read_head(c);
+    int64_t now;
 
     if (n <= 0) {
         if (n < 0)
@@ -343,7 +347,10 @@ serve_head(struct bl__served *c)
     }
     c->in.start += (size_t)n;
     c->in.pinned = c->in.start;
-    bl__served_write_timeout(c, c->server->o.write_timeout_ns, bl_now());
+    now = bl_now();
+    if (!c->began)
+        c->began = now;
+    bl__served_write_timeout(c, c->server->o.write_timeout_ns, now);
     if (work->head.expects && !work->head.expects_continue && work->head.minor > 0)
         refuse(c, 417, "unknown expectation");
     else if (!begin_request(c))
@@ -361,7 +368,7 @@ serve_one(struct bl__served *c)
     take_work(c);
     if (!c->work)
         return false;
-    c->began = bl_now();
+    c->began = 0;
     serve_head(c);
     drop_work(c);
     if (c->ends)
@@ -373,13 +380,17 @@ serve_one(struct bl__served *c)
 
 /* --- the goroutine ------------------------------------------------------------------------------- */
 
-/* Also when a handler ends it. */
+/* Also when a handler ends it, or memory has run out around one: then the connection goes,
+ * and all others stay. */
 static void
 leave(struct bl__served *c)
 {
     bl_http_server *s = c->server;
+    const bl_panic_info *p = bl_recover();
     bool taken = atomic_load_explicit(&c->state, memory_order_relaxed) == BL__TAKEN;
 
+    if (p)
+        bl__server_log(s, "http: a connection was given up: %s", p->text);
     if (c->work)
         bl__watch_stop(c);
     drop_work(c);
@@ -387,9 +398,10 @@ leave(struct bl__served *c)
     bl__stream_close(&c->stream);
     bl__input_free(&c->in);
     bl__watch_free(c);
-    free(c);
     if (!taken)
-        bl__server_left(s);
+        bl__server_left(c);
+    free(c);
+    bl__server_release(s);
 }
 
 static bool

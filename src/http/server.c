@@ -68,31 +68,76 @@ make_work(void)
     return work;
 }
 
+static bl_mutex spare_lock;
+static bl_http_server *first_spare; /* protected by spare_lock */
+
+static bl_http_server *
+take_memory(void)
+{
+    bl_http_server *s;
+
+    bl_mutex_lock(&spare_lock);
+    s = first_spare;
+    if (s)
+        first_spare = s->spare;
+    bl_mutex_unlock(&spare_lock);
+    if (!s)
+        return calloc(1, sizeof *s);
+    memset((char *)s + offsetof(bl_http_server, o), 0,
+           sizeof *s - offsetof(bl_http_server, o));
+    return s;
+}
+
+static void
+give_memory_back(bl_http_server *s)
+{
+    bl_mutex_lock(&spare_lock);
+    s->spare = first_spare;
+    first_spare = s;
+    bl_mutex_unlock(&spare_lock);
+}
+
 bl_error *
 bl_http_server_new(const bl_http_server_options *options, bl_http_server **server)
 {
-    bl_http_server *s = calloc(1, sizeof *s);
+    bl_http_server *s;
 
     *server = NULL;
+    if (!options->handler.serve)
+        bl_panic("http: nil handler");
+    s = take_memory();
     if (!s)
         return bl_error_from_errno(ENOMEM);
+    s->refs = 1;
     s->o = *options;
     fill_in(&s->o);
     s->work.make = make_work;
     s->work.destroy = free;
+    s->slots.size = (int64_t)(s->o.max_connections < INT64_MAX ? s->o.max_connections
+                                                               : INT64_MAX);
     s->ctx = bl_context_with_cancel(s->o.ctx ? s->o.ctx : bl_context_background());
+    s->accepting = bl_context_with_cancel(bl_context_background());
     *server = s;
     return NULL;
 }
 
 void
-bl_http_server_free(bl_http_server *s)
+bl__server_release(bl_http_server *s)
 {
-    if (!s)
+    /* acq_rel: what others did with it before is done when the last one frees it */
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
     bl_context_end(s->ctx);
+    bl_context_end(s->accepting);
     bl_pool_clear(&s->work);
-    free(s);
+    give_memory_back(s);
+}
+
+void
+bl_http_server_free(bl_http_server *s)
+{
+    if (s)
+        bl__server_release(s);
 }
 
 /* --- connections --------------------------------------------------------------------------------- */
@@ -128,6 +173,7 @@ list(bl_http_server *s, struct bl__served *c)
         s->first = c;
         s->open++;
         s->connections++;
+        bl_waitgroup_add(&s->members, 1);
     }
     bl_mutex_unlock(&s->lock);
     return !ending;
@@ -144,19 +190,25 @@ bl__server_unlist(struct bl__served *c)
         if (c->next)
             c->next->at = c->at;
         c->at = NULL;
+        s->open--;
         s->requests += atomic_load_explicit(&c->requests, memory_order_relaxed);
     }
     bl_mutex_unlock(&s->lock);
 }
 
-void
-bl__server_left(bl_http_server *s)
+static void
+give_slot_back(bl_http_server *s)
 {
-    bl_mutex_lock(&s->lock);
-    s->open--;
-    if (s->ending || s->o.max_connections)
-        bl_cond_broadcast(&s->changed);
-    bl_mutex_unlock(&s->lock);
+    if (s->o.max_connections)
+        bl_semaphore_release(&s->slots, 1);
+}
+
+void
+bl__server_left(struct bl__served *c)
+{
+    if (c->has_slot)
+        give_slot_back(c->server);
+    bl_waitgroup_done(&c->server->members);
 }
 
 /* Takes conn over.  NULL: it was closed. */
@@ -165,8 +217,10 @@ admit(bl_http_server *s, bl_conn *conn)
 {
     struct bl__served *c = make_served(s, conn);
 
-    if (c && list(s, c))
+    if (c && list(s, c)) {
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
         return c;
+    }
     free(c);
     bl_conn_release(conn);
     return NULL;
@@ -180,6 +234,7 @@ bl__server_start(bl_http_server *s, bl_conn *conn)
 
     if (!c)
         return false;
+    c->has_slot = s->o.max_connections > 0;
     error = bl_try_go_with(((bl_go_options){.stack_bytes = s->o.stack_bytes,
                                             .name = "http connection"}),
                            bl__served_run, c);
@@ -188,9 +243,10 @@ bl__server_start(bl_http_server *s, bl_conn *conn)
     bl__server_log(s, "http: no goroutine for a connection: %s", strerror(-error));
     bl__server_unlist(c);
     bl__stream_close(&c->stream);
+    bl__server_left(c);
     free(c);
-    bl__server_left(s);
-    return false;
+    bl__server_release(s);
+    return true;
 }
 
 void
@@ -206,18 +262,10 @@ bl_http_serve_conn(bl_http_server *s, bl_conn *conn)
 
 /* Returns false when the server ends. */
 static bool
-wait_for_room(bl_http_server *s)
+take_slot(bl_http_server *s)
 {
-    bool ending;
-
-    if (!s->o.max_connections)
-        return !s->ending;
-    bl_mutex_lock(&s->lock);
-    while (!s->ending && s->open >= s->o.max_connections)
-        bl_cond_wait(&s->changed, &s->lock);
-    ending = s->ending;
-    bl_mutex_unlock(&s->lock);
-    return !ending;
+    return !s->o.max_connections ||
+           bl_semaphore_acquire_ctx(&s->slots, 1, s->accepting) == 0;
 }
 
 static bool
@@ -233,6 +281,7 @@ begin_listening(bl_http_server *s, struct bl__listening *me)
         if (me->next)
             me->next->at = &me->next;
         s->listening = me;
+        bl_waitgroup_add(&s->members, 1);
     }
     bl_mutex_unlock(&s->lock);
     return !ending;
@@ -245,8 +294,22 @@ end_listening(bl_http_server *s, struct bl__listening *me)
     *me->at = me->next;
     if (me->next)
         me->next->at = me->at;
-    bl_cond_broadcast(&s->changed);
     bl_mutex_unlock(&s->lock);
+    bl_waitgroup_done(&s->members);
+}
+
+static bl_error *
+accept_all(bl_http_server *s, bl_listener *l)
+{
+    bl_error *err = NULL;
+    bl_conn *conn;
+
+    while (!err && !s->ending && take_slot(s)) {
+        err = bl_listener_accept(l, &conn);
+        if (err || !bl__server_start(s, conn))
+            give_slot_back(s);
+    }
+    return err;
 }
 
 bl_error *
@@ -254,15 +317,15 @@ bl_http_serve(bl_http_server *s, bl_listener *l)
 {
     struct bl__listening me = {.l = l};
     bl_error *err = NULL;
-    bl_conn *conn;
+    bool ended = true;
 
     if (begin_listening(s, &me)) {
-        while (wait_for_room(s) && !(err = bl_listener_accept(l, &conn)))
-            bl__server_start(s, conn);
+        err = accept_all(s, l);
+        ended = s->ending;
         end_listening(s, &me);
     }
     bl_error_release(bl_listener_close(l));
-    if (!s->ending)
+    if (!ended)
         return err;
     bl_error_release(err);
     return bl_err_http_server_closed;
@@ -295,9 +358,9 @@ static void
 stop_accepting(bl_http_server *s)
 {
     s->ending = true;
+    bl_context_cancel(s->accepting);
     for (struct bl__listening *one = s->listening; one; one = one->next)
         bl_error_release(bl_listener_close(one->l));
-    bl_cond_broadcast(&s->changed);
 }
 
 /* A request that is there already is still answered. */
@@ -322,17 +385,12 @@ end_idle(struct bl__served *c)
 bl_error *
 bl_http_server_shutdown(bl_context *ctx, bl_http_server *s)
 {
-    bl_error *err = NULL;
-
     bl_mutex_lock(&s->lock);
     stop_accepting(s);
     for (struct bl__served *c = s->first; c; c = c->next)
         end_idle(c);
-    while (!err && (s->open > 0 || s->listening))
-        if (bl_cond_wait_ctx(&s->changed, &s->lock, ctx) < 0)
-            err = bl_context_cause(ctx);
     bl_mutex_unlock(&s->lock);
-    return err;
+    return bl_waitgroup_wait_ctx(&s->members, ctx) < 0 ? bl_context_cause(ctx) : NULL;
 }
 
 void
@@ -343,9 +401,8 @@ bl_http_server_close(bl_http_server *s)
     bl_context_cancel(s->ctx);
     for (struct bl__served *c = s->first; c; c = c->next)
         bl_error_release(bl_conn_close(c->stream.conn));
-    while (s->open > 0 || s->listening)
-        bl_cond_wait(&s->changed, &s->lock);
     bl_mutex_unlock(&s->lock);
+    bl_waitgroup_wait(&s->members);
 }
 
 /* --- statistics -------------------------------------------------------------------------------------- */

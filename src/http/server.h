@@ -90,34 +90,45 @@ struct bl__served {
     struct bl__input in;
     struct bl__work *work;         /* NULL: idle */
     bool ends;                     /* behind this request */
-    bool in_handler;               /* it has not returned, nor panicked */
+    bool has_slot;
     int64_t read_until, write_until; /* the deadlines that were set */
-    int64_t began;                 /* when the request's first byte came */
+    int64_t began;                 /* when the request's first bytes came; 0: just now */
     struct bl__watcher *watcher;
     char data[BL__INLINE_INPUT];
 };
 
+/* Its first ones are never given back to the system: who unlocks a bl_mutex looks at it
+ * once more, when who waits for a server's end may have seen that end, and freed it. */
 struct bl_http_server {
+    bl_mutex lock;                 /* protects what is behind `slots` */
+    bl_waitgroup members;          /* connections, and calls of bl_http_serve() */
+    struct bl_http_server *spare;  /* the next that can be used again */
+    _Atomic uint32_t refs;         /* the owner's, and one for each connection's goroutine:
+                                      that of one that was hijacked may outlive the end */
     bl_http_server_options o;      /* with the defaults filled in */
     bl_pool work;
-    bl_mutex lock;                 /* protects what follows */
-    bl_cond changed;               /* one less is open, a listener has left */
+    bl_semaphore slots;            /* where there is a limit */
     struct bl__served *first;
     struct bl__listening *listening;
-    size_t open;                   /* connections that count */
+    size_t open;                   /* connections in the list */
     _Atomic bool ending;           /* set with the lock */
     bl_context *ctx;               /* ends when the server is closed */
+    bl_context *accepting;         /* ends before, when it accepts no more */
     uint64_t connections, requests; /* requests: of those that are gone */
     _Atomic uint64_t panics, faults, refused;
 };
 
 /* --- server.c ------------------------------------------------------------------------- */
 
-/* Makes an own goroutine serve c; false if that can't be done. */
+/* Takes conn over, and has a goroutine of its own serve it, or closes it; false if nobody
+ * will give back its slot. */
 bool bl__server_start(bl_http_server *s, bl_conn *conn);
-/* Takes c off the list: nobody else looks at it any more.  And: its connection is gone. */
+/* One user less. */
+void bl__server_release(bl_http_server *s);
+/* Takes c off the list: nobody else looks at it any more.  And: its connection is gone,
+ * or no longer ours. */
 void bl__server_unlist(struct bl__served *c);
-void bl__server_left(bl_http_server *s);
+void bl__server_left(struct bl__served *c);
 /* A line for the log. */
 void bl__server_log(bl_http_server *s, const char *format, ...) BL_PRINTF(2, 3);
 

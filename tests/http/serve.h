@@ -130,7 +130,7 @@ hear_until(bl_conn *c, const char *until)
 {
     static char text[1 << 20];
     size_t n = 0, more;
-    bl_error *err;
+    bl_error *err = NULL;
 
     text[0] = '\0';
     while (n < sizeof text - 1 && !(until && strstr(text, until)) &&
@@ -139,6 +139,7 @@ hear_until(bl_conn *c, const char *until)
         text[n] = '\0';
     }
     CHECK(until || !bl_error_is(err, bl_err_timeout));
+    bl_error_release(err);
     return text;
 }
 

@@ -303,6 +303,25 @@ bodies(void)
     stop(s);
 }
 
+/* The body's buffer is another one than a long head's, whatever is left of that. */
+static void
+a_long_head_and_chunks(void)
+{
+    struct serving *s = serve(echo);
+    char *request = malloc(80000);
+
+    for (int size = 65200; size < 65536; size += 7) {
+        int n = sprintf(request, POST "Transfer-Encoding: chunked\r\nX: ");
+
+        memset(request + n, 'x', (size_t)(size - n));
+        strcpy(request + size, "\r\n\r\n5\r\nhello\r\n6;y=z\r\n world\r\n0\r\n\r\n");
+        if (size < 65530)
+            CHECK_STR(body_of(ask(s, request)), "hello world");
+    }
+    free(request);
+    stop(s);
+}
+
 static void
 expectations(void)
 {
@@ -502,7 +521,8 @@ wait_for_end(bl_http_response *w, bl_http_request *r, void *data)
 
     (void)w, (void)data;
     bl_sleep_ctx(strcmp(r->path, "/short") == 0 ? 20 * BL_MILLISECOND : 20 * BL_SECOND, ctx);
-    context_err = bl_context_err(ctx);
+    if (bl_context_err(ctx))
+        context_err = bl_context_err(ctx); /* of any of several requests */
     CHECK(bl_http_context(r) == ctx);
     bl_waitgroup_done(&ended);
 }
@@ -513,6 +533,7 @@ a_client_that_leaves_ends_the_context(void)
     struct serving *s = serve(wait_for_end);
     bl_conn *c = dial(s);
 
+    context_err = NULL;
     bl_waitgroup_add(&ended, 1);
     say(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     bl_sleep(20 * BL_MILLISECOND);
@@ -528,6 +549,7 @@ a_next_request_does_not_end_it(void)
     struct serving *s = serve(wait_for_end);
     bl_conn *c = dial(s);
 
+    context_err = NULL;
     for (int i = 0; i < 3; i++) {
         bl_waitgroup_add(&ended, 2);
         say(c, "GET /short HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -548,6 +570,7 @@ closing_ends_it(void)
     struct serving *s = serve(wait_for_end);
     bl_conn *c = dial(s);
 
+    context_err = NULL;
     bl_waitgroup_add(&ended, 1);
     say(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     bl_sleep(20 * BL_MILLISECOND);
@@ -608,6 +631,46 @@ hijacked(void)
     ok(bl_writer_flush(kept.writer));
     bl_http_hijacked_release(&kept);
     CHECK_STR(hear(c), "and kept\n");
+    bl_conn_release(c);
+}
+
+static bl_waitgroup outlived;
+static bool go_on;
+
+static void
+take_and_stay(bl_http_response *w, bl_http_request *r, void *data)
+{
+    bl_http_hijacked h;
+
+    (void)data;
+    ok(bl_http_hijack(w, &h));
+    while (!__atomic_load_n(&go_on, __ATOMIC_ACQUIRE))
+        bl_sleep(BL_MILLISECOND);
+    CHECK_STR(r->path, "/");
+    CHECK(bl_context_err(bl_http_context(r)) != NULL); /* the server's has ended */
+    bl_writer_printf(h.writer, "%s\n", r->host);
+    ok(bl_writer_flush(h.writer));
+    bl_http_hijacked_release(&h);
+    bl_waitgroup_done(&outlived);
+}
+
+static void
+a_handler_outlives_its_server(void)
+{
+    struct serving *s = serve(take_and_stay);
+    bl_conn *c = dial(s);
+    bl_http_server_stats stats;
+
+    bl_waitgroup_add(&outlived, 1);
+    say(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    do {
+        bl_sleep(BL_MILLISECOND);
+        bl_http_server_read_stats(s->s, &stats);
+    } while (stats.open > 0 || stats.connections == 0);
+    stop(s);
+    __atomic_store_n(&go_on, true, __ATOMIC_RELEASE);
+    bl_waitgroup_wait(&outlived);
+    CHECK_STR(hear(c), "h\n");
     bl_conn_release(c);
 }
 
@@ -782,6 +845,7 @@ main(void)
     RUN(answers_of_all_kinds);
     RUN(redirections);
     RUN(bodies);
+    RUN(a_long_head_and_chunks);
     RUN(expectations);
     RUN(limits_of_bodies);
     RUN(unread_bodies);
@@ -792,6 +856,7 @@ main(void)
     RUN(a_next_request_does_not_end_it);
     RUN(closing_ends_it);
     RUN(hijacked);
+    RUN(a_handler_outlives_its_server);
     RUN(slow_clients_are_cut);
     RUN(slowloris);
     RUN(slow_readers_are_cut);

@@ -255,5 +255,5 @@ bl__conditions_if_range(const bl_http_request *r, const struct bl__version *v)
     n = tag_size(value);
     if (n > 0)
         return is_same_strong(value, n, v->etag);
-    return v->modified && bl__date_parse(value, &date) && date == v->modified;
+    return bl__date_parse(value, &date) && date == v->modified;
 }

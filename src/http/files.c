@@ -24,6 +24,7 @@ struct opened {
     struct stat st;
 };
 
+/* Deferred: a panic must not keep the descriptor. */
 static void
 close_file(struct opened *o)
 {
@@ -134,13 +135,15 @@ serve_folder(const struct wanted *q, const struct opened *folder)
         bl__arena_print(bl__request_of(q->r)->arena, "%s%sindex.html", q->path, slash);
     struct opened index = open_file(q, path);
 
-    if (index.fd >= 0 && !S_ISDIR(index.st.st_mode))
-        serve_opened(q, &index, path);
-    else if (q->files && q->files->list)
-        bl__listing_serve(q->w, q->r, folder->fd, &folder->st, q->files->dot_files);
-    else
-        bl__content_fail(q->w, ENOENT);
-    close_file(&index);
+    bl_returns_nothing {
+        bl_defer_call(close_file, &index);
+        if (index.fd >= 0 && !S_ISDIR(index.st.st_mode))
+            serve_opened(q, &index, path);
+        else if (q->files && q->files->list)
+            bl__listing_serve(q->w, q->r, folder->fd, &folder->st, q->files->dot_files);
+        else
+            bl__content_fail(q->w, ENOENT);
+    }
 }
 
 /* A program's own path may be any, whatever the URL; a folder's URL has to end with a
@@ -174,7 +177,6 @@ serve_wanted(const struct wanted *q)
         bl__content_fail(q->w, -o.fd);
         return;
     }
-    /* a panic, as from a client that has gone, must not keep the descriptor */
     bl_returns_nothing {
         bl_defer_call(close_file, &o);
         serve(q, &o);

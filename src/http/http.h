@@ -193,6 +193,10 @@ bl__request_of(const bl_http_request *r)
 /* The path as the client has written it, n bytes.  Owner: r. */
 const char *bl__request_raw_path(const bl_http_request *r, size_t *n);
 
+/* --- timeout.c ---------------------------------------------------------------------------- */
+
+extern bl_error *const bl__err_timed_out; /* http: Handler timeout */
+
 /* --- send_file.c -------------------------------------------------------------------------- */
 
 /* Sends a part of a file as a part of the body, by the kernel where that goes.  Less than

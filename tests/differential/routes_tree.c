@@ -12,29 +12,14 @@
 #include "../../src/http/pattern.h"
 #include "../../src/http/text.h"
 
-#include <belay/belay.h>
-#include <belay/http.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "asking.h"
 
 static const char *const names[] = {"x", "y", "z", "_1", "été", "r"};
 
 static bl_http_mux *mux;
-static bl_conn *client;
-static bl_reader *replies;
 
 /* what the server has seen of the last request; written before it answers */
 static char seen_pattern[1024], seen_values[8192];
-
-static void
-must(bl_error *err)
-{
-    if (!err)
-        return;
-    bl_error_print(err, 2);
-    exit(1);
-}
 
 static void
 quote(char *to, const char *text)
@@ -72,67 +57,6 @@ serve(bl_http_response *w, bl_http_request *r, void *data)
     seen_values[0] = '\0';
     bl_http_mux_serve(w, r, mux);
     quote(seen_pattern, r->pattern);
-}
-
-static void
-connect_server(bl_http_server *s)
-{
-    bl_conn *pair[2];
-
-    bl_reader_free(replies);
-    bl_conn_release(client);
-    must(bl_conn_pair(pair));
-    client = pair[0];
-    replies = bl_reader_of_conn(client, 0);
-    bl_go(bl_http_serve_conn, s, pair[1]);
-}
-
-/* --- the client ------------------------------------------------------------------------- */
-
-struct reply {
-    int status;
-    size_t length;
-    bool closes;
-    char location[4096], allow[512];
-};
-
-static void
-read_field(struct reply *reply, const char *line)
-{
-    if (strncasecmp(line, "Location: ", 10) == 0)
-        snprintf(reply->location, sizeof reply->location, "%s", line + 10);
-    else if (strncasecmp(line, "Allow: ", 7) == 0)
-        snprintf(reply->allow, sizeof reply->allow, "%s", line + 7);
-    else if (strncasecmp(line, "Content-Length: ", 16) == 0)
-        reply->length = strtoul(line + 16, NULL, 10);
-    else if (strcasecmp(line, "Connection: close") == 0)
-        reply->closes = true;
-}
-
-static bool
-read_reply(struct reply *reply, const char *method)
-{
-    const char *line;
-    char copy[8192];
-    size_t n;
-    bl_error *err = bl_reader_line(replies, &line, &n);
-
-    if (err || sscanf(line, "HTTP/1.1 %d", &reply->status) != 1) {
-        bl_error_release(err);
-        return false;
-    }
-    while (!(err = bl_reader_line(replies, &line, &n)) && n > 0) {
-        snprintf(copy, sizeof copy, "%.*s", (int)n, line);
-        read_field(reply, copy);
-    }
-    bl_error_release(err);
-    while (!err && reply->length > 0 && strcmp(method, "HEAD") != 0) {
-        size_t most = reply->length < sizeof copy ? reply->length : sizeof copy;
-
-        err = bl_reader_read(replies, copy, most, &n);
-        reply->length -= n;
-    }
-    return !err;
 }
 
 /* --- what Go would say ------------------------------------------------------------------ */
@@ -211,39 +135,33 @@ try_add(const char *pattern)
 }
 
 static void
-ask(bl_http_server *s, char *line)
+ask(char *line)
 {
     char *method = strtok(line, " "), *target = strtok(NULL, " "), *host = strtok(NULL, " ");
-    struct reply reply = {.status = 0};
     char request[8192], location[4096] = "";
-    int n = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: %s\r\n\r\n", method,
-                     target, host);
+    struct reply reply;
 
-    must(bl_conn_write(client, request, (size_t)n, NULL));
-    if (!read_reply(&reply, method)) {
+    snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: %s\r\n\r\n", method, target,
+             host);
+    if (exchange(request, &reply)) {
+        if (*field(&reply, "Location"))
+            go_location(target, field(&reply, "Location"), location);
+        printf("%d %s %s loc=%s allow=%s\n", reply.status, seen_pattern, seen_values,
+               location, field(&reply, "Allow"));
+    } else {
         printf("no reply\n");
-        connect_server(s);
-        return;
     }
-    if (*reply.location)
-        go_location(target, reply.location, location);
-    printf("%d %s %s loc=%s allow=%s\n", reply.status, seen_pattern, seen_values, location,
-           reply.allow);
-    if (reply.closes)
-        connect_server(s);
+    release_reply(&reply);
 }
 
 int
 main(void)
 {
-    bl_http_server_options options = {.handler = {serve, NULL}};
-    bl_http_server *s;
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
 
-    must(bl_http_server_new(&options, &s));
-    connect_server(s);
+    start_server(serve);
     while ((n = getline(&line, &room, stdin)) > 0) {
         line[n - 1] = '\0';
         if (strncmp(line, "tree ", 5) == 0) {
@@ -253,7 +171,7 @@ main(void)
         } else if (*line == 'p') {
             try_add(line + 2);
         } else {
-            ask(s, line + 2);
+            ask(line + 2);
         }
     }
     return 0;

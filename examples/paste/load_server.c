@@ -82,6 +82,7 @@ server_start(struct server *s, const char *program)
 
     if (err)
         return err;
+    setenv("BELAYDEBUG", "madvdontneed=1", 0); /* memory given back is to show at once */
     snprintf(database, sizeof database, "%s/paste.db", s->folder);
     snprintf(log, sizeof log, "%s/log", s->folder);
     if (pipe2(ends, O_CLOEXEC) < 0)

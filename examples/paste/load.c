@@ -38,7 +38,7 @@ struct run {
     int last_status;          /* of a request that was under way at SIGTERM */
 };
 
-/* --- the run --------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------- */
 
 static void
 sample(struct run *run, int64_t began)
@@ -151,7 +151,7 @@ go_through(struct run *run)
     return err ? err : end_server(run);
 }
 
-/* --- what is told ------------------------------------------------------------------- */
+/* --- what is told ----------------------------------------------------------------- */
 
 static int64_t
 grown(const struct run *run, const char *name)
@@ -166,8 +166,9 @@ print_statuses(const struct tally *t)
         if (atomic_load(&t->status[i]))
             printf("    %d %-32s %9" PRIu64 "\n", i, bl_http_status_text(i),
                    atomic_load(&t->status[i]));
-    printf("    %-36s %9" PRIu64 "\n", "cut off in the answer, or without", atomic_load(&t->cut));
-    printf("    %-36s %9" PRIu64 "\n", "the client has left", atomic_load(&t->left));
+    printf("    cut off in the answer, or without    %9" PRIu64 "\n"
+           "    the client has left                  %9" PRIu64 "\n",
+           atomic_load(&t->cut), atomic_load(&t->left));
 }
 
 static double
@@ -199,8 +200,8 @@ print_survived(const struct run *run)
 {
     const struct tally *t = &run->load.tally;
 
-    printf("  survived    %" PRId64 " panics and %" PRId64 " faults (SIGSEGV, SIGFPE); %" PRIu64
-           " of them in a transaction\n",
+    printf("  survived    %" PRId64 " panics and %" PRId64 " faults (SIGSEGV, SIGFPE); "
+           "%" PRIu64 " of them in a transaction\n",
            grown(run, "panics") - grown(run, "faults"), grown(run, "faults"),
            atomic_load(&t->rolled_back));
     printf("  refused     %" PRIu64 " requests that break the protocol\n",
@@ -225,13 +226,14 @@ print_rest(const struct run *run)
     printf("  memory      %.1f MiB at first, %.1f half-way, %.1f in the end\n",
            (double)run->before.rss_kib / 1024, (double)run->middle_kib / 1024,
            (double)run->after.rss_kib / 1024);
-    printf("  SIGTERM     exit status %d after %.0f ms, the request under way answered with %d\n",
+    printf("  SIGTERM     exit status %d after %.0f ms, the request under way answered "
+           "with %d\n",
            WIFEXITED(run->exit_status) ? WEXITSTATUS(run->exit_status)
                                        : 128 + WTERMSIG(run->exit_status),
            (double)run->ended_in / 1e6, run->last_status);
 }
 
-/* --- whether it adds up -------------------------------------------------------------- */
+/* --- whether it adds up ----------------------------------------------------------- */
 
 static void
 check_equal(struct run *run, const char *what, int64_t is, int64_t wanted)
@@ -243,8 +245,9 @@ check_equal(struct run *run, const char *what, int64_t is, int64_t wanted)
 static void
 print_beginning(const struct run *run)
 {
-    printf("  %d clients%s for %" PRId64 " s; of their requests 5 %% make the handler panic, follow "
-           "a NULL or\n  divide by zero, 2 %% break the protocol, 1 %% leave before the end\n",
+    printf("  %d clients%s for %" PRId64 " s; of their requests 5 %% make the handler panic, "
+           "follow a\n  NULL or divide by zero, 2 %% break the protocol, 1 %% leave before "
+           "the end\n",
            run->load.active, run->load.idle ? " and idle connections" : "", run->seconds);
     fflush(stdout);
 }
@@ -256,7 +259,8 @@ adds_up(struct run *run)
     int64_t faults = (int64_t)atomic_load(&t->faults);
 
     check_equal(run, "faults", grown(run, "faults"), faults);
-    check_equal(run, "panics", grown(run, "panics"), faults + (int64_t)atomic_load(&t->panics));
+    check_equal(run, "panics", grown(run, "panics"),
+                faults + (int64_t)atomic_load(&t->panics));
     check_equal(run, "pastes", grown(run, "pastes"),
                 (int64_t)(atomic_load(&t->created) - atomic_load(&t->removed)));
     check_equal(run, "handlers left", stats_number(&run->last, "handlers_left"),
@@ -265,7 +269,8 @@ adds_up(struct run *run)
     check_equal(run, "descriptors", run->after.descriptors, run->before.descriptors);
     check_equal(run, "goroutines", run->after.goroutines, run->before.goroutines);
     check_equal(run, "pending deferred calls", run->after.defers, run->before.defers);
-    check_equal(run, "idle connections", (int64_t)atomic_load(&t->idle_open), run->load.idle);
+    check_equal(run, "idle connections", (int64_t)atomic_load(&t->idle_open),
+                run->load.idle);
     check_equal(run, "wait() status", run->exit_status, 0);
     check_equal(run, "status of the last request", run->last_status, 200);
     if (run->seconds >= 60 && run->after.rss_kib > run->middle_kib + run->middle_kib / 5)
@@ -273,7 +278,7 @@ adds_up(struct run *run)
     return atomic_load(&t->failures) == 0;
 }
 
-/* --- the command line ------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------- */
 
 static const char usage[] =
     "usage: paste-load [option...] PASTE\n"
@@ -392,7 +397,7 @@ main(int argc, char **argv)
     }
     error_release(err);
     if (fine)
-        printf("  verdict     what the clients have counted is what the server has; nothing leaked\n");
+        printf("  verdict     clients and server have counted the same; nothing has leaked\n");
     else
         fprintf(stderr, "paste-load: FAILED (--seed %" PRIu64 ")\n", run.load.seed);
     clean_up(&run, fine);

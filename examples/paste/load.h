@@ -36,7 +36,7 @@ bl_error *link_send(struct link *l, const char *head, const void *body, size_t s
 bl_error *link_receive(struct link *l, struct reply *r);
 void reply_free(struct reply *r);
 
-/* --- load_server.c: the server as a process ----------------------------------------- */
+/* --- load_server.c: the server as a process --------------------------------------- */
 
 struct server {
     pid_t pid;
@@ -63,7 +63,7 @@ int server_descriptors(const struct server *s);
 bl_error *server_stats(const struct server *s, struct reply *stats);
 int64_t stats_number(const struct reply *stats, const char *name);
 
-/* --- load_clients.c: what clients do -------------------------------------------------- */
+/* --- load_clients.c: what clients do ---------------------------------------------- */
 
 enum { BUCKETS = 2048, STATUSES = 600 };
 

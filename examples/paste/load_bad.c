@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- breaking it ------------------------------------------------------------------- */
+/* --- breaking it ------------------------------------------------------------------ */
 
 struct breach {
     const char *text;
@@ -100,7 +100,7 @@ break_protocol(struct load *load, unsigned number, uint64_t chance)
     check_refusal(load, &l, b);
 }
 
-/* --- leaving ------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------- */
 
 /* A byte from time to time, and not all of them. */
 static void

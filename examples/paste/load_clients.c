@@ -50,7 +50,7 @@ load_fail(struct load *load, const char *format, ...)
     va_end(args);
 }
 
-/* --- how long things take ---------------------------------------------------------- */
+/* --- how long things take --------------------------------------------------------- */
 
 /* 32 buckets for every power of two: an error of 3 % at the most. */
 static unsigned
@@ -93,7 +93,7 @@ load_percentile(const struct tally *t, unsigned of_10000)
     return 0;
 }
 
-/* --- one request -------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------ */
 
 static bl_error *
 exchange(struct client *me, const char *head, const void *body, size_t size)
@@ -162,13 +162,14 @@ get(struct client *me, int wanted, const char *format, ...)
     return ask(me, wanted, head, NULL, 0);
 }
 
-/* --- texts ------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------ */
 
 /* What a text of that seed and size is; the client's until the next. */
 static const char *
 make_text(struct client *me, uint64_t seed, size_t size)
 {
-    static const char letters[] = "  eeeetttaaaoooiiinnnssshhhrrrddlluuccmmwwffggyyppbbvk<&>\"'\n.,";
+    static const char letters[] = "  eeeetttaaaoooiiinnnssshhhrrrddlluuccmmwwffggyyppbbvk"
+                                  "<&>\"'\n.,";
     uint64_t chance = seed;
     size_t i = 0;
 
@@ -220,7 +221,7 @@ text_of_page(char *page)
     return page;
 }
 
-/* --- what works ---------------------------------------------------------------------------- */
+/* --- what works ------------------------------------------------------------------- */
 
 static void
 create(struct client *me)
@@ -326,7 +327,7 @@ compute(struct client *me)
     get(me, 200, "/loop?ms=3");
 }
 
-/* --- what doesn't ------------------------------------------------------------------------------ */
+/* --- what doesn't ----------------------------------------------------------------- */
 
 /* Answered with 500, and the connection ends. */
 static void
@@ -395,7 +396,7 @@ leave_now(struct client *me)
     leave_early(me->load, me->number, roll(&me->chance));
 }
 
-/* --- their lives ---------------------------------------------------------------------------------- */
+/* --- their lives ------------------------------------------------------------------ */
 
 static const struct {
     int of_1000;

@@ -17,7 +17,7 @@ enum { SOURCES = 100, MOST = 64 << 20, KEEP_ROOM = 16 << 10 };
 
 error_static(err_bad_reply, "the reply is none");
 
-/* --- connections ------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------ */
 
 static int
 connect_from(const struct sockaddr_in *to, unsigned number)
@@ -91,7 +91,7 @@ link_send(struct link *l, const char *head, const void *body, size_t size)
     return err ? err : bl_conn_writev(l->c, parts, body ? 2 : 1, NULL);
 }
 
-/* --- replies ------------------------------------------------------------------------- */
+/* --- replies ---------------------------------------------------------------------- */
 
 static bl_error *
 make_room(struct reply *r, size_t more)
@@ -141,7 +141,7 @@ read_chunks(struct link *l, struct reply *r)
             return err_bad_reply;
         err = read_part(l, r, size);
         if (!err)
-            err = bl_reader_line(l->in, &line, &n); /* behind the chunk; there are no trailers */
+            err = bl_reader_line(l->in, &line, &n); /* there are no trailers */
         if (!err && n != 0)
             err = err_bad_reply;
     } while (!err && size > 0);
@@ -162,7 +162,7 @@ read_to_end(struct link *l, struct reply *r)
     return err == bl_err_eof ? NULL : err;
 }
 
-/* --- heads ------------------------------------------------------------------------------ */
+/* --- heads ------------------------------------------------------------------------ */
 
 struct head {
     long length; /* -1: none */

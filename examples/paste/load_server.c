@@ -23,7 +23,7 @@
 
 extern char **environ;
 
-/* --- start and end ------------------------------------------------------------------- */
+/* --- start and end ---------------------------------------------------------------- */
 
 static pid_t
 spawn(char **argv, int out, const char *log)
@@ -110,7 +110,7 @@ server_stop(struct server *s, int *status)
     return waitpid(pid, status, 0) == pid ? NULL : bl_error_from_errno(errno);
 }
 
-/* --- from outside ------------------------------------------------------------------------ */
+/* --- from outside ----------------------------------------------------------------- */
 
 /* And how many of them are of a path that has `part`. */
 static int
@@ -162,7 +162,7 @@ server_rss_kib(const struct server *s)
     return kib;
 }
 
-/* --- what it says ---------------------------------------------------------------------------- */
+/* --- what it says ----------------------------------------------------------------- */
 
 static bl_error *
 fetch(const struct sockaddr_in *from, const char *path, struct reply *r)

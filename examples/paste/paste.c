@@ -37,7 +37,7 @@ struct options {
     bool faults;
 };
 
-/* --- what is said -------------------------------------------------------------------- */
+/* --- what is said ----------------------------------------------------------------- */
 
 static void
 complain(const char *about, bl_error *err)
@@ -62,7 +62,7 @@ write_log(void *data, const char *line)
     fprintf(stderr, "%.*s\n", (int)n, line);
 }
 
-/* --- the end -------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------- */
 
 /* The signal is read like anything else. */
 static void
@@ -94,7 +94,7 @@ block_signals(void)
     sigprocmask(SIG_BLOCK, &ends, NULL);
 }
 
-/* --- the service -------------------------------------------------------------------------- */
+/* --- the service ------------------------------------------------------------------ */
 
 static bl_error *
 announce(const struct options *o, bl_listener *l)
@@ -176,7 +176,7 @@ run(const struct options *o)
     return 1;
 }
 
-/* --- the command line ------------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------- */
 
 static const char usage[] =
     "usage: paste [option...]\n"

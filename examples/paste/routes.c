@@ -13,7 +13,7 @@
 
 enum { LISTED = 20 };
 
-/* --- answers ------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------- */
 
 /* A client that has gone is no error of ours. */
 static void BL_PRINTF(2, 3)
@@ -94,7 +94,7 @@ when(bl_http_request *r, int64_t seconds)
     return text;
 }
 
-/* --- POST / -------------------------------------------------------------------------- */
+/* --- POST / ----------------------------------------------------------------------- */
 
 static bool
 is_form(const bl_http_request *r)
@@ -172,7 +172,7 @@ serve_create(bl_http_response *w, bl_http_request *r, void *data)
         say_created(w, r, &key);
 }
 
-/* --- GET, DELETE /{id} ------------------------------------------------------------------ */
+/* --- GET, DELETE /{id} ------------------------------------------------------------ */
 
 static void
 serve_raw(bl_http_response *w, bl_http_request *r, void *data)
@@ -226,7 +226,7 @@ serve_delete(bl_http_response *w, bl_http_request *r, void *data)
         bl_http_status(w, 204);
 }
 
-/* --- GET / and GET /stats ---------------------------------------------------------------- */
+/* --- GET / and GET /stats --------------------------------------------------------- */
 
 static void
 serve_index(bl_http_response *w, bl_http_request *r, void *data)
@@ -277,7 +277,7 @@ serve_stats(bl_http_response *w, bl_http_request *r, void *data)
     say(w, "goroutines %" PRId64 "\n", bl_num_goroutine());
 }
 
-/* --- all of them ---------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------ */
 
 /* Before every handler. */
 static void

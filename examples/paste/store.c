@@ -33,7 +33,7 @@ struct store {
     bl_mutex writing; /* SQLite has one writer at a time: ours queue here, as goroutines */
 };
 
-/* --- sessions ---------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------- */
 
 enum statement { BEGIN, COMMIT, ROLLBACK, ADD, FIND, OWNER, REMOVE, LIST, COUNT, TOTAL,
                  STATEMENTS };
@@ -125,7 +125,7 @@ open_session(void *path, int64_t until_ns, bl_closer *conn)
     return err;
 }
 
-/* --- statements -------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------- */
 
 static void
 bind_text(sqlite3_stmt *st, int i, const char *text)
@@ -166,7 +166,7 @@ copy_text(char *to, size_t size, sqlite3_stmt *st, int column)
     snprintf(to, size, "%s", (const char *)sqlite3_column_text(st, column));
 }
 
-/* --- leases and transactions ---------------------------------------------------------- */
+/* --- leases and transactions ------------------------------------------------------ */
 
 typedef bl_error *work(struct session *c, void *arg);
 
@@ -228,13 +228,14 @@ count(struct session *c, int64_t pastes, int64_t bytes)
     return run(c, COUNT);
 }
 
-/* --- adding ---------------------------------------------------------------------------- */
+/* --- adding ----------------------------------------------------------------------- */
 
 /* Nobody can guess them. */
 static void
 draw(char *text, size_t size)
 {
-    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    static const char digits[] = "0123456789-_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz";
     unsigned char random[TOKEN_SIZE];
 
     if (getrandom(random, size, 0) != (ssize_t)size)
@@ -310,7 +311,7 @@ store_add(store *s, const char *text, size_t size, struct paste_key *key)
     return with_transaction(s, add, &(struct adding){text, size, key});
 }
 
-/* --- reading --------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------- */
 
 struct reading {
     const char *id;
@@ -349,7 +350,7 @@ store_read(store *s, const char *id, struct paste *p)
     return with_session(s, find, &(struct reading){id, p});
 }
 
-/* --- removing -------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------- */
 
 struct removing {
     const char *id, *token;
@@ -391,7 +392,7 @@ store_remove(store *s, const char *id, const char *token)
     return with_transaction(s, remove_paste, &(struct removing){id, token});
 }
 
-/* --- lists and numbers ------------------------------------------------------------------ */
+/* --- lists and numbers ------------------------------------------------------------ */
 
 struct listing {
     struct paste_line *lines;
@@ -455,7 +456,7 @@ store_read_stats(store *s, struct store_stats *stats)
     return err;
 }
 
-/* --- life ------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------- */
 
 bl_error *
 store_close(store *s)

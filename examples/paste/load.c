@@ -245,10 +245,12 @@ check_equal(struct run *run, const char *what, int64_t is, int64_t wanted)
 static void
 print_beginning(const struct run *run)
 {
-    printf("  %d clients%s for %" PRId64 " s; of their requests 5 %% make the handler panic, "
-           "follow a\n  NULL or divide by zero, 2 %% break the protocol, 1 %% leave before "
-           "the end\n",
-           run->load.active, run->load.idle ? " and idle connections" : "", run->seconds);
+    printf("  %d clients", run->load.active);
+    if (run->load.idle)
+        printf(", and %d connections that idle,", run->load.idle);
+    printf(" for %" PRId64 " s; 5 %% of what they ask makes the handler panic, follow a NULL\n"
+           "  or divide by zero, 2 %% breaks the protocol, 1 %% leaves before the end\n",
+           run->seconds);
     fflush(stdout);
 }
 

@@ -38,7 +38,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", type=Path, default=ROOT / "build", metavar="DIR")
-    p.add_argument("--seconds", type=float, default=5, metavar="S", help="a run (5)")
+    p.add_argument("--seconds", type=int, default=5, metavar="S", help="a run (5)")
     p.add_argument("--rounds", type=int, default=5, metavar="N", help="(5)")
     p.add_argument("--only", metavar="NAMES", help="some servers: belay,go,mhd,nginx")
     p.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
@@ -160,7 +160,7 @@ class Server:
 def ask(server, connections, seconds):
     """Requests a second, and CPU microseconds of the server a request."""
     before = server.cpu_seconds()
-    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s",
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
                            f"http://{server.address}/"], text=True, capture_output=True)
     used = server.cpu_seconds() - before
     requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))

@@ -68,35 +68,6 @@ make_work(void)
     return work;
 }
 
-static bl_mutex spare_lock;
-static bl_http_server *first_spare; /* protected by spare_lock */
-
-static bl_http_server *
-take_memory(void)
-{
-    bl_http_server *s;
-
-    bl_mutex_lock(&spare_lock);
-    s = first_spare;
-    if (s)
-        first_spare = s->spare;
-    bl_mutex_unlock(&spare_lock);
-    if (!s)
-        return calloc(1, sizeof *s);
-    memset((char *)s + offsetof(bl_http_server, o), 0,
-           sizeof *s - offsetof(bl_http_server, o));
-    return s;
-}
-
-static void
-give_memory_back(bl_http_server *s)
-{
-    bl_mutex_lock(&spare_lock);
-    s->spare = first_spare;
-    first_spare = s;
-    bl_mutex_unlock(&spare_lock);
-}
-
 bl_error *
 bl_http_server_new(const bl_http_server_options *options, bl_http_server **server)
 {
@@ -105,7 +76,7 @@ bl_http_server_new(const bl_http_server_options *options, bl_http_server **serve
     *server = NULL;
     if (!options->handler.serve)
         bl_panic("http: nil handler");
-    s = take_memory();
+    s = calloc(1, sizeof *s);
     if (!s)
         return bl_error_from_errno(ENOMEM);
     s->refs = 1;
@@ -130,7 +101,7 @@ bl__server_release(bl_http_server *s)
     bl_context_end(s->ctx);
     bl_context_end(s->accepting);
     bl_pool_clear(&s->work);
-    give_memory_back(s);
+    free(s);
 }
 
 void

@@ -99,12 +99,9 @@ struct bl__served {
     char data[BL__INLINE_INPUT];
 };
 
-/* Its first ones are never given back to the system: who unlocks a bl_mutex looks at it
- * once more, when who waits for a server's end may have seen that end, and freed it. */
 struct bl_http_server {
     bl_mutex lock;                 /* protects what is behind `slots` */
     bl_waitgroup members;          /* connections, and calls of bl_http_serve() */
-    struct bl_http_server *spare;  /* the next that can be used again */
     _Atomic uint32_t refs;         /* the owner's, and one for each connection's goroutine:
                                       that of one that was hijacked may outlive the end */
     bl_http_server_options o;      /* with the defaults filled in */

@@ -63,7 +63,7 @@ answer(bl_http_response *w, bl_http_request *r, void *data)
         ok(bl_http_printf(w, "path %s\n", r->path));
 }
 
-static void
+__attribute__((no_sanitize("undefined"))) static void
 fails(bl_http_response *w, bl_http_request *r, void *data)
 {
     (void)data;

@@ -56,7 +56,8 @@ func path(pattern string) string {
 }
 
 func isMulti(pattern string) bool {
-	return strings.HasSuffix(pattern, "/") || strings.HasSuffix(pattern, "...}")
+	last := pattern[strings.LastIndex(pattern, "/")+1:]
+	return last == "" || last[0] == '{' && strings.HasSuffix(last, "...}")
 }
 
 // Whether all of it is wild: then Go compares it with all patterns in the order of a map.

@@ -18,6 +18,8 @@
 #   libssl-dev         TLS for libbelay-http; and libcrypto's SHA-256 for the demo (examples/digest): as fast as
 #                      Go's own (nettle's is a tenth slower), so that the comparison
 #                      is one of the pipelines
+#   libsqlite3-dev     keeps the texts of the demo's service (examples/paste): a database
+#                      whose calls block, which every machine has
 #   python3            manual pages from the headers; test generators, benchmarks
 #   binutils           objdump: the tests that read generated code
 #   mandoc             checks the manual pages, and makes the site's from them
@@ -36,8 +38,8 @@ set -eu
 
 build='gcc g++ make cmake ninja-build pkg-config python3 zlib1g-dev libcurl4-openssl-dev'
 build="$build libhttp-parser-dev libssl-dev"
-demo=$build
-check="$build binutils libunwind-dev"
+demo="$build libsqlite3-dev"
+check="$demo binutils libunwind-dev"
 docs="$build mandoc cmark-gfm"
 ci="$check mandoc cmark-gfm chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg spin"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"

@@ -361,6 +361,7 @@ BL_API void bl_http_server_close(bl_http_server *s);
 
 typedef struct bl_http_server_stats {
     uint64_t connections, requests, panics; /* so far */
+    uint64_t faults;                        /* those of the panics that were faults */
     uint64_t refused;                       /* requests that were none: 400, 431, ... */
     uint64_t open, active;                  /* connections now; those with a request */
 } bl_http_server_stats;

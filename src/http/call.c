@@ -60,6 +60,8 @@ after_handler(struct bl__served *c)
         return;
     }
     atomic_fetch_add_explicit(&c->server->panics, 1, memory_order_relaxed);
+    if (p->kind == BL_PANIC_FAULT)
+        atomic_fetch_add_explicit(&c->server->faults, 1, memory_order_relaxed);
     report(c, p);
     if (work->response.served)
         answer_panic(&work->response);

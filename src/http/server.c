@@ -392,5 +392,6 @@ bl_http_server_read_stats(bl_http_server *s, bl_http_server_stats *stats)
     }
     bl_mutex_unlock(&s->lock);
     stats->panics = atomic_load_explicit(&s->panics, memory_order_relaxed);
+    stats->faults = atomic_load_explicit(&s->faults, memory_order_relaxed);
     stats->refused = atomic_load_explicit(&s->refused, memory_order_relaxed);
 }

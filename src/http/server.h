@@ -114,7 +114,7 @@ struct bl_http_server {
     bl_context *ctx;               /* ends when the server is closed */
     bl_context *accepting;         /* ends before, when it accepts no more */
     uint64_t connections, requests; /* requests: of those that are gone */
-    _Atomic uint64_t panics, refused;
+    _Atomic uint64_t panics, faults, refused;
 };
 
 /* --- server.c ------------------------------------------------------------------------- */

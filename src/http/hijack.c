@@ -92,7 +92,7 @@ bl_http_hijack(bl_http_response *w, bl_http_hijacked *h)
     *remote = *r->shown.remote;
     if (!make_taken(c, h))
         return bl_error_from_errno(ENOMEM);
-    bl__watch_stop(c);
+    bl__peer_watch_stop(c);
     r->shown.remote = remote;
     w->served = NULL;
     hand_over(c, h);

@@ -71,7 +71,7 @@ bl_http_read(bl_http_request *shown, void *buf, size_t size, size_t *n)
         return err;
     err = bl__body_read(&r->body, buf, size < left ? size : (size_t)left, n);
     if (r->body.done) {
-        bl__watch_begin(r->served);
+        bl__peer_watch_begin(r->served);
         return *n > 0 ? NULL : err;
     }
     return err;

@@ -293,7 +293,7 @@ serve_request(struct bl__served *c)
     w->is_head = strcmp(work->head.method, "HEAD") == 0;
     w->closes = !work->head.keeps_alive;
     bl__call_handler(c);
-    bl__watch_stop(c);
+    bl__peer_watch_stop(c);
     bl__context_end(&work->request);
     if (!work->response.served)
         return;
@@ -394,12 +394,12 @@ leave(struct bl__served *c)
     if (p)
         bl__server_log(s, "http: a connection was given up: %s", p->text);
     if (c->work)
-        bl__watch_stop(c);
+        bl__peer_watch_stop(c);
     drop_work(c);
     bl__server_unlist(c);
     bl__stream_close(&c->stream);
     bl__input_free(&c->in);
-    bl__watch_free(c);
+    bl__peer_watch_free(c);
     if (!taken)
         bl__server_left(c);
     free(c);

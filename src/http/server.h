@@ -202,11 +202,11 @@ struct bl__taken {
 /* --- watch.c: a request's context --------------------------------------------------------- */
 
 /* Begins to watch, if somebody has asked for a context and the body was read. */
-void bl__watch_begin(struct bl__served *c);
+void bl__peer_watch_begin(struct bl__served *c);
 /* Nobody waits on the connection when this returns. */
-void bl__watch_stop(struct bl__served *c);
+void bl__peer_watch_stop(struct bl__served *c);
 /* The handler has returned: its context has ended. */
 void bl__context_end(struct bl__request *r);
-void bl__watch_free(struct bl__served *c);
+void bl__peer_watch_free(struct bl__served *c);
 
 #endif

@@ -8,7 +8,7 @@
  * until then reading tells.  It waits until there is something to read and looks at it
  * without taking it: no more data means that the client has left; a byte is the next
  * request's, and the watch is over.  A connection has one for all its requests, which runs
- * during one at a time: bl__watch_stop() waits for its end. */
+ * during one at a time: bl__peer_watch_stop() waits for its end. */
 #include "http/server.h"
 
 #include <errno.h>
@@ -56,7 +56,7 @@ watch(void *arg)
 }
 
 void
-bl__watch_begin(struct bl__served *c)
+bl__peer_watch_begin(struct bl__served *c)
 {
     struct bl__request *r = &c->work->request;
 
@@ -72,7 +72,7 @@ bl__watch_begin(struct bl__served *c)
 }
 
 void
-bl__watch_stop(struct bl__served *c)
+bl__peer_watch_stop(struct bl__served *c)
 {
     if (!c->watcher || !c->watcher->runs)
         return;
@@ -84,7 +84,7 @@ bl__watch_stop(struct bl__served *c)
 }
 
 void
-bl__watch_free(struct bl__served *c)
+bl__peer_watch_free(struct bl__served *c)
 {
     free(c->watcher);
 }
@@ -101,7 +101,7 @@ bl_http_context(bl_http_request *shown)
     r->own_ctx = bl_context_with_cancel(r->served->server->ctx);
     r->ctx = bl_context_retain(r->own_ctx);
     if (r->served->work->response.served)
-        bl__watch_begin(r->served);
+        bl__peer_watch_begin(r->served);
     return r->ctx;
 }
 

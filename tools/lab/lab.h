@@ -85,7 +85,6 @@ struct mistake {
     const char *name, *summary;
     void (*wrong)(struct board *), (*right)(struct board *);
     bool asks;           /* it connects to the peer, and not the peer to it */
-    unsigned leaks;      /* 1 << MEMORY | ...: what the wrong form leaves behind */
 };
 
 extern const struct mistake mistake_loop, mistake_endless, mistake_channel, mistake_panic,
@@ -96,8 +95,8 @@ extern const struct mistake mistake_loop, mistake_endless, mistake_channel, mist
 /* The next client; false: there will be none. */
 bool scene_accept(struct board *b, bl_conn **c);
 
-/* A server: each connection has a goroutine, which survives a panic of the handler.  The
- * connection is the handler's to release. */
+/* A server: each connection has a goroutine, which runs the handler.  The connection is
+ * the handler's to release. */
 void scene_serve(struct board *b, void (*handle)(bl_conn *c));
 
 /* Answers a request of the client; false: there are no more. */

@@ -46,5 +46,4 @@ const struct mistake mistake_loop = {
     .summary = "a deferred call in a loop: it waits for the end of the function",
     .wrong = serve_wrong,
     .right = serve_right,
-    .leaks = 1 << MEMORY | 1 << DESCRIPTORS | 1 << DEFERS,
 };

@@ -29,29 +29,13 @@ scene_accept(struct board *b, bl_conn **c)
     return !err;
 }
 
-/* Run by bl_defer_call(), so that it may stop a panic. */
-static void
-survive(void)
-{
-    bl_recover();
-}
-
-static void
-serve_one(bl_conn *c, void (*handle)(bl_conn *))
-{
-    bl_returns_nothing {
-        bl_defer_call(survive);
-        handle(c);
-    }
-}
-
 void
 scene_serve(struct board *b, void (*handle)(bl_conn *))
 {
     bl_conn *c;
 
     while (scene_accept(b, &c))
-        bl_go(serve_one, c, handle);
+        bl_go(handle, c);
 }
 
 bool

@@ -176,7 +176,7 @@ run(int operands, char **operand)
         return print_list();
     if (connections == 0)
         connections = serve ? CONNECTIONS_SERVED : CONNECTIONS;
-    if (!bounds_find(&lab, connections))
+    if ((output && !plot_may_write(output)) || !bounds_find(&lab, connections))
         return EXIT_FAILED;
     return serve ? run_served(&lab, operand[1]) : run_all(&lab, operands - 1, operand + 1);
 }

@@ -142,10 +142,13 @@ void table_head(const struct lab *lab);
 void table_row(const struct run *run);
 void csv_head(void);
 void csv_rows(const struct run *run);
+
+/* Whether a file could be written there: asked before the work that goes into it. */
+bool plot_may_write(const char *path);
 bool plot_write(const char *path, const struct lab *lab, const struct run *runs,
                 uint32_t nruns);
 
-/* "100,000" and "1.5 MB". */
+/* "100,000" and "1.5 MB": for a sentence or a table. */
 struct lab_text {
     char text[32];
 };

@@ -1,10 +1,264 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
-#include "lab.h"
 
+/* plot.c - what was measured over time, as an SVG that needs nothing else: a row a
+ * mistake, a panel a figure, wrong against right in each. */
+#define _GNU_SOURCE
+#include "lab.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    WIDTH = 1200, MARGIN = 28, HEAD = 112, FOOT = 20,
+    ROW = 164, ROW_TITLE = 34,      /* a row, and what of it is its title */
+    PANEL = 292, PLOT = 208,        /* from panel to panel; the lines' part of it */
+    PLOT_HEIGHT = 84,
+};
+
+struct panel {
+    FILE *to;
+    const struct run *forms[2];     /* wrong, right; NULL: was not run */
+    enum figure figure;
+    double left, top;
+    double seconds, most;           /* at the ends of the axes */
+};
+
+static const char *const titles[NFIGURES] = {"memory", "open descriptors",
+                                             "live goroutines", "pending defers"};
+static const char *const classes[2] = {"wrong", "right"};
+
+static double
+seconds_of(const struct sample *s)
+{
+    return (double)s->at_ns / 1e9;
+}
+
+static double
+x_of(const struct panel *p, const struct sample *s)
+{
+    return p->left + seconds_of(s) / p->seconds * PLOT;
+}
+
+static double
+y_of(const struct panel *p, const struct sample *s)
+{
+    double v = fmax((double)s->value[p->figure], 0);
+
+    return p->top + PLOT_HEIGHT * (1 - v / p->most);
+}
+
+/* The next of 1, 2, 2.5, 5, 10, ... */
+static double
+round_up(double v)
+{
+    static const double steps[] = {1, 2, 2.5, 5, 10};
+    double unit = pow(10, floor(log10(v)));
+
+    for (int i = 0; i < 5; i++)
+        if (v <= steps[i] * unit * 1.0001)
+            return steps[i] * unit;
+    return v;
+}
+
+static void
+find_ends(struct panel *p)
+{
+    double most = 0;
+
+    p->seconds = 0.1;
+    for (int f = 0; f < 2; f++)
+        for (uint32_t i = 0; p->forms[f] && i < p->forms[f]->nsamples; i++) {
+            const struct sample *s = &p->forms[f]->samples[i];
+
+            most = fmax(most, (double)s->value[p->figure]);
+            p->seconds = fmax(p->seconds, seconds_of(s));
+        }
+    p->most = round_up(fmax(most, p->figure == MEMORY ? 1e6 : 1));
+}
+
+/* --- a panel ------------------------------------------------------------------------- */
+
+static void
+put_axes(const struct panel *p)
+{
+    double bottom = p->top + PLOT_HEIGHT, right = p->left + PLOT;
+
+    fprintf(p->to, "<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>"
+            "<path class=\"axis\" d=\"M%.0f %.1fH%.0f\"/>\n", p->left, p->top, right, p->left,
+            bottom, right);
+    fprintf(p->to, "<text class=\"tick\" x=\"%.0f\" y=\"%.1f\">%s</text>", p->left,
+            p->top - 4, lab_figure(p->figure, (int64_t)p->most).text);
+    fprintf(p->to, "<text class=\"tick\" x=\"%.0f\" y=\"%.1f\">0</text>", p->left,
+            bottom + 14);
+    fprintf(p->to, "<text class=\"tick end\" x=\"%.0f\" y=\"%.1f\">%.*f s</text>\n", right,
+            bottom + 14, p->seconds < 10, p->seconds);
+}
+
+/* Points nearer to each other than half a pixel are one. */
+static void
+put_line(const struct panel *p, int form)
+{
+    const struct run *run = p->forms[form];
+    double x = -10, y = -10;
+
+    fprintf(p->to, "<polyline class=\"%s\" points=\"", classes[form]);
+    for (uint32_t i = 0; i < run->nsamples; i++) {
+        double nx = x_of(p, &run->samples[i]), ny = y_of(p, &run->samples[i]);
+
+        if (fabs(nx - x) < 0.5 && fabs(ny - y) < 0.5 && i + 1 < run->nsamples)
+            continue;
+        fprintf(p->to, "%.1f,%.1f ", x = nx, y = ny);
+    }
+    fprintf(p->to, "\"/>\n");
+}
+
+/* When the other side had gone. */
+static void
+put_mark(const struct panel *p, int form)
+{
+    const struct run *run = p->forms[form];
+
+    for (uint32_t i = 0; i < run->nsamples; i++)
+        if (run->samples[i].phase >= PHASE_GONE) {
+            fprintf(p->to, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>\n",
+                    classes[form], x_of(p, &run->samples[i]), y_of(p, &run->samples[i]));
+            break;
+        }
+}
+
+static void
+put_end(const struct panel *p, int form, double y)
+{
+    const struct sample *s = run_last(p->forms[form]);
+
+    fprintf(p->to, "<text class=\"value %s\" x=\"%d\" y=\"%.1f\">%s</text>\n", classes[form],
+            (int)p->left + PLOT + 8, y + 4, lab_figure(p->figure, s->value[p->figure]).text);
+}
+
+/* What is left in the end, beside the lines' ends, but not over each other. */
+static void
+put_ends(const struct panel *p)
+{
+    double y[2] = {0, 0};
+
+    for (int form = 0; form < 2; form++)
+        if (p->forms[form])
+            y[form] = y_of(p, run_last(p->forms[form]));
+    if (p->forms[0] && p->forms[1] && fabs(y[0] - y[1]) < 15) {
+        double low = fmax(y[0], y[1]);
+
+        y[y[0] > y[1]] = low - 15;
+        y[y[0] <= y[1]] = low;
+    }
+    for (int form = 0; form < 2; form++)
+        if (p->forms[form])
+            put_end(p, form, y[form]);
+}
+
+static void
+put_panel(struct panel *p)
+{
+    find_ends(p);
+    put_axes(p);
+    for (int form = 1; form >= 0; form--) /* what leaks is on top */
+        if (p->forms[form])
+            put_line(p, form);
+    for (int form = 1; form >= 0; form--)
+        if (p->forms[form])
+            put_mark(p, form);
+    put_ends(p);
+}
+
+/* --- all of it --------------------------------------------------------------------------- */
+
+static const char style[] =
+    "svg { --paper: #ffffff; --ink: #1c2024; --note: #5b636c; --line: #e3e6ea;"
+    " --axis: #a9b1ba; --wrong: #d3380d; --right: #1668c4 }\n"
+    "@media (prefers-color-scheme: dark) { svg { --paper: #14171a; --ink: #e4e8ec;"
+    " --note: #9aa4af; --line: #2a3037; --axis: #59636e; --wrong: #ff8a5c;"
+    " --right: #6cb6ff } }\n"
+    "text { font: 12px system-ui, sans-serif; fill: var(--ink) }\n"
+    ".title { font-size: 18px; font-weight: 600 } .name { font-size: 14px; font-weight: 600 }\n"
+    ".note, .tick { fill: var(--note) } .tick { font-size: 11px } .end { text-anchor: end }\n"
+    ".column { font-weight: 600 } .value { font-variant-numeric: tabular-nums }\n"
+    ".grid, .axis { fill: none; stroke: var(--line) } .axis { stroke: var(--axis) }\n"
+    "polyline { fill: none; stroke-width: 2; stroke-linejoin: round }\n"
+    "polyline.wrong, path.wrong { stroke: var(--wrong) }\n"
+    "polyline.right, path.right { stroke: var(--right) }\n"
+    "path.wrong, path.right { stroke-width: 2 }\n"
+    "circle { fill: var(--paper); stroke-width: 2 }\n"
+    "circle.wrong { stroke: var(--wrong) } circle.right { stroke: var(--right) }\n"
+    "circle.any { stroke: var(--note) }\n"
+    "text.wrong { fill: var(--wrong); font-weight: 600 } text.right { fill: var(--right) }\n";
+
+static void
+put_head(FILE *to, const struct lab *lab, int height)
+{
+    fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+            "viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"belay lab leak\">\n"
+            "<style>\n%s</style>\n<rect width=\"100%%\" height=\"100%%\" "
+            "style=\"fill: var(--paper)\"/>\n", WIDTH, height, WIDTH, height, style);
+    fprintf(to, "<text class=\"title\" x=\"%d\" y=\"36\">What %s connections leave behind"
+            "</text>\n<text class=\"note\" x=\"%d\" y=\"58\">The server process over time, "
+            "less what it had before the first connection; at the right what is left."
+            "</text>\n", MARGIN, lab_count(lab->n).text, MARGIN);
+    fprintf(to, "<path class=\"wrong\" d=\"M760 32h26\"/><text x=\"792\" y=\"36\">wrong form"
+            "</text><path class=\"right\" d=\"M876 32h26\"/><text x=\"908\" y=\"36\">right form"
+            "</text><circle class=\"any\" cx=\"998\" cy=\"32\" r=\"3.5\"/>"
+            "<text x=\"1008\" y=\"36\">the other side has gone</text>\n");
+    for (int f = 0; f < NFIGURES; f++)
+        fprintf(to, "<text class=\"column\" x=\"%d\" y=\"%d\">%s</text>\n",
+                MARGIN + f * PANEL, HEAD - 18, titles[f]);
+}
+
+static void
+put_row(FILE *to, const struct run *wrong, const struct run *right, double top)
+{
+    const struct mistake *m = wrong->mistake;
+
+    fprintf(to, "<text class=\"name\" x=\"%d\" y=\"%.0f\">%s<tspan class=\"note\" dx=\"10\" "
+            "style=\"font-size: 12px; font-weight: 400\">%s</tspan></text>\n", MARGIN,
+            top + 12, m->name, m->summary);
+    for (int f = 0; f < NFIGURES; f++)
+        put_panel(&(struct panel){.to = to, .forms = {wrong, right}, .figure = f,
+                                  .left = MARGIN + f * PANEL, .top = top + ROW_TITLE});
+}
+
+/* runs come in pairs: wrong, right. */
 bool
 plot_write(const char *path, const struct lab *lab, const struct run *runs, uint32_t nruns)
 {
-    (void)path, (void)lab, (void)runs, (void)nruns;
-    return true;
+    FILE *to = fopen(path, "w");
+    bool done = to;
+
+    if (to) {
+        put_head(to, lab, HEAD + (int)nruns / 2 * ROW + FOOT);
+        for (uint32_t i = 0; i + 1 < nruns; i += 2)
+            put_row(to, &runs[i], &runs[i + 1], HEAD + i / 2 * ROW);
+        fputs("</svg>\n", to);
+        done = !ferror(to);
+        done = fclose(to) == 0 && done;
+    }
+    if (!done)
+        tool_error("%s: %s", path, strerror(errno));
+    return done;
+}
+
+bool
+plot_may_write(const char *path)
+{
+    bool is_there = access(path, F_OK) == 0;
+    FILE *to = fopen(path, "a");
+
+    if (!to)
+        tool_error("%s: %s", path, strerror(errno));
+    else
+        fclose(to);
+    if (to && !is_there)
+        unlink(path);
+    return to;
 }

@@ -21,10 +21,11 @@ enum {
 
 struct panel {
     FILE *to;
-    const struct run *forms[2];     /* wrong, right; NULL: was not run */
+    const struct run *forms[2];     /* wrong, right */
     enum figure figure;
     double left, top;
-    double seconds, most;           /* at the ends of the axes */
+    double seconds, most;           /* at the ends of the axes; most is set to what it is
+                                       at least */
 };
 
 static const char *const titles[NFIGURES] = {"memory", "open descriptors",
@@ -67,17 +68,17 @@ round_up(double v)
 static void
 find_ends(struct panel *p)
 {
-    double most = 0;
+    double most = p->most;
 
     p->seconds = 0.1;
     for (int f = 0; f < 2; f++)
-        for (uint32_t i = 0; p->forms[f] && i < p->forms[f]->nsamples; i++) {
+        for (uint32_t i = 0; i < p->forms[f]->nsamples; i++) {
             const struct sample *s = &p->forms[f]->samples[i];
 
             most = fmax(most, (double)s->value[p->figure]);
             p->seconds = fmax(p->seconds, seconds_of(s));
         }
-    p->most = round_up(fmax(most, p->figure == MEMORY ? 1e6 : 1));
+    p->most = round_up(most);
 }
 
 /* --- a panel ------------------------------------------------------------------------- */
@@ -86,19 +87,24 @@ static void
 put_axes(const struct panel *p)
 {
     double bottom = p->top + PLOT_HEIGHT, right = p->left + PLOT;
+    struct lab_text most = lab_figure(p->figure, (int64_t)p->most);
+
+    if (p->figure == MEMORY)
+        snprintf(most.text, sizeof most.text, "%g MB", p->most / 1e6);
 
     fprintf(p->to, "<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>"
             "<path class=\"axis\" d=\"M%.0f %.1fH%.0f\"/>\n", p->left, p->top, right, p->left,
             bottom, right);
     fprintf(p->to, "<text class=\"tick\" x=\"%.0f\" y=\"%.1f\">%s</text>", p->left,
-            p->top - 4, lab_figure(p->figure, (int64_t)p->most).text);
+            p->top - 4, most.text);
     fprintf(p->to, "<text class=\"tick\" x=\"%.0f\" y=\"%.1f\">0</text>", p->left,
             bottom + 14);
     fprintf(p->to, "<text class=\"tick end\" x=\"%.0f\" y=\"%.1f\">%.*f s</text>\n", right,
             bottom + 14, p->seconds < 10, p->seconds);
 }
 
-/* Points nearer to each other than half a pixel are one. */
+/* Points nearer to each other than half a pixel are one.  What is left at the end of the
+ * run stays: the line goes on to the edge. */
 static void
 put_line(const struct panel *p, int form)
 {
@@ -113,7 +119,7 @@ put_line(const struct panel *p, int form)
             continue;
         fprintf(p->to, "%.1f,%.1f ", x = nx, y = ny);
     }
-    fprintf(p->to, "\"/>\n");
+    fprintf(p->to, "%.1f,%.1f\"/>\n", p->left + PLOT, y);
 }
 
 /* When the other side had gone. */
@@ -130,33 +136,39 @@ put_mark(const struct panel *p, int form)
         }
 }
 
-static void
-put_end(const struct panel *p, int form, double y)
+static struct lab_text
+end_text(const struct panel *p, int form)
 {
-    const struct sample *s = run_last(p->forms[form]);
-
-    fprintf(p->to, "<text class=\"value %s\" x=\"%d\" y=\"%.1f\">%s</text>\n", classes[form],
-            (int)p->left + PLOT + 8, y + 4, lab_figure(p->figure, s->value[p->figure]).text);
+    return lab_figure(p->figure, run_last(p->forms[form])->value[p->figure]);
 }
 
-/* What is left in the end, beside the lines' ends, but not over each other. */
+static void
+put_end(const struct panel *p, const char *class, double y, struct lab_text text)
+{
+    fprintf(p->to, "<text class=\"value %s\" x=\"%d\" y=\"%.1f\">%s</text>\n", class,
+            (int)p->left + PLOT + 8, y + 4, text.text);
+}
+
+/* What is left in the end, beside the lines' ends, but not over each other; once, if it
+ * is the same. */
 static void
 put_ends(const struct panel *p)
 {
-    double y[2] = {0, 0};
+    struct lab_text wrong = end_text(p, 0), right = end_text(p, 1);
+    double y[2] = {y_of(p, run_last(p->forms[0])), y_of(p, run_last(p->forms[1]))};
 
-    for (int form = 0; form < 2; form++)
-        if (p->forms[form])
-            y[form] = y_of(p, run_last(p->forms[form]));
-    if (p->forms[0] && p->forms[1] && fabs(y[0] - y[1]) < 15) {
-        double low = fmax(y[0], y[1]);
-
-        y[y[0] > y[1]] = low - 15;
-        y[y[0] <= y[1]] = low;
+    if (strcmp(wrong.text, right.text) == 0) {
+        put_end(p, "note", y[0], wrong);
+        return;
     }
-    for (int form = 0; form < 2; form++)
-        if (p->forms[form])
-            put_end(p, form, y[form]);
+    if (fabs(y[0] - y[1]) < 15) {
+        bool wrong_is_higher = y[0] <= y[1];
+
+        y[!wrong_is_higher] = fmax(y[0], y[1]) - 15;
+        y[wrong_is_higher] = y[!wrong_is_higher] + 15;
+    }
+    put_end(p, "wrong", y[0], wrong);
+    put_end(p, "right", y[1], right);
 }
 
 static void
@@ -165,11 +177,9 @@ put_panel(struct panel *p)
     find_ends(p);
     put_axes(p);
     for (int form = 1; form >= 0; form--) /* what leaks is on top */
-        if (p->forms[form])
-            put_line(p, form);
+        put_line(p, form);
     for (int form = 1; form >= 0; form--)
-        if (p->forms[form])
-            put_mark(p, form);
+        put_mark(p, form);
     put_ends(p);
 }
 
@@ -215,17 +225,19 @@ put_head(FILE *to, const struct lab *lab, int height)
                 MARGIN + f * PANEL, HEAD - 18, titles[f]);
 }
 
+/* Counts have all the same scale, so that panels can be compared; memory has not. */
 static void
-put_row(FILE *to, const struct run *wrong, const struct run *right, double top)
+put_row(FILE *to, const struct lab *lab, const struct run *forms, double top)
 {
-    const struct mistake *m = wrong->mistake;
+    const struct mistake *m = forms->mistake;
 
     fprintf(to, "<text class=\"name\" x=\"%d\" y=\"%.0f\">%s<tspan class=\"note\" dx=\"10\" "
             "style=\"font-size: 12px; font-weight: 400\">%s</tspan></text>\n", MARGIN,
             top + 12, m->name, m->summary);
     for (int f = 0; f < NFIGURES; f++)
-        put_panel(&(struct panel){.to = to, .forms = {wrong, right}, .figure = f,
-                                  .left = MARGIN + f * PANEL, .top = top + ROW_TITLE});
+        put_panel(&(struct panel){.to = to, .forms = {&forms[0], &forms[1]}, .figure = f,
+                                  .left = MARGIN + f * PANEL, .top = top + ROW_TITLE,
+                                  .most = f == MEMORY ? 1e6 : lab->n});
 }
 
 /* runs come in pairs: wrong, right. */
@@ -238,7 +250,7 @@ plot_write(const char *path, const struct lab *lab, const struct run *runs, uint
     if (to) {
         put_head(to, lab, HEAD + (int)nruns / 2 * ROW + FOOT);
         for (uint32_t i = 0; i + 1 < nruns; i += 2)
-            put_row(to, &runs[i], &runs[i + 1], HEAD + i / 2 * ROW);
+            put_row(to, lab, &runs[i], HEAD + i / 2 * ROW);
         fputs("</svg>\n", to);
         done = !ferror(to);
         done = fclose(to) == 0 && done;

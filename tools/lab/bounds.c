@@ -83,6 +83,7 @@ bounds_find(struct lab *lab, int wanted)
     if (lab->n < 1)
         return false;
     each = limit - SPARE;
+    lab->limit = limit;
     lab->shards = (int)((lab->n + each - 1) / each);
     return true;
 }

@@ -126,6 +126,7 @@ struct run {
 
 struct lab {
     int n, shards;
+    int64_t limit;             /* of open files, for each process */
     int seconds;               /* at most, for opening connections */
     const char *serve_address;
 };

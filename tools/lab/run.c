@@ -125,15 +125,16 @@ complain(const struct run *run, const char *format, ...)
 
 /* False: it has ended, and badly. */
 static bool
-look_at_process(const struct run *run, const struct shard *s, pid_t *pid)
+look_at_process(const struct run *run, struct shard *s, pid_t *pid)
 {
+    const char *which = pid == &s->peer ? "other side's" : "measured";
     int status;
 
     if (*pid == 0 || waitpid(*pid, &status, WNOHANG) != *pid)
         return true;
     *pid = 0;
     if (WIFSIGNALED(status))
-        return complain(run, "a process was ended by signal %d", WTERMSIG(status));
+        return complain(run, "the %s process was ended by signal %d", which, WTERMSIG(status));
     if (WEXITSTATUS(status) != 0)
         return complain(run, "%s", s->board->error[0] ? s->board->error : "gave up");
     return true;

@@ -41,11 +41,12 @@ lab_figure(enum figure f, int64_t n)
 void
 table_head(const struct lab *lab)
 {
-    printf("%s connections over loopback, each form in %s of its own.\n",
-           lab_count(lab->n).text, lab->shards > 1 ? "processes" : "a process");
+    printf("%s connections over loopback, each form in ", lab_count(lab->n).text);
     if (lab->shards > 1)
-        printf("%d processes: this one may not have more than %s open files.\n",
-               lab->shards, lab_count(lab->n / lab->shards).text);
+        printf("%d processes of its own: no more than\n%s open files are permitted in one "
+               "(ulimit -Hn).\n", lab->shards, lab_count(lab->limit).text);
+    else
+        printf("a process of its own.\n");
     printf("What is left of them once the other side has gone:\n\n"
            "mistake  form   answered   failed    memory  descriptors  goroutines     defers\n");
 }
@@ -56,7 +57,7 @@ table_row(const struct run *run)
     const struct sample *s = run_last(run);
     bool leaks = !run->is_right;
 
-    printf("%s%-8s %s%-5s  %9s%9s%10s%13s%12s%11s%s\n", "",
+    printf("%-8s %s%-5s  %9s%9s%10s%13s%12s%11s%s\n",
            run->is_right ? "" : run->mistake->name, leaks ? colour(stdout, "\033[1m") : "",
            run->is_right ? "right" : "wrong", lab_count(s->served).text,
            lab_count(s->failed).text, lab_figure(MEMORY, s->value[MEMORY]).text,

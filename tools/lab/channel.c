@@ -22,8 +22,8 @@ handle_wrong(bl_conn *c)
         answers a = bl_chan_make(int, 0);
 
         bl_defer_call(bl_conn_release, c);
-        bl_go(ask_wrong, 1, a);
-        bl_go(ask_wrong, 2, a);
+        for (int replica = 1; replica <= 2; replica++)
+            bl_go(ask_wrong, replica, a);
         bl_recv(a);
         scene_answer(c);
     }
@@ -49,8 +49,8 @@ handle_right(bl_conn *c)
         bl_defer_call(bl_chan_release, (bl_chan *)a);
         bl_defer_call(bl_waitgroup_wait, &asked);
         bl_waitgroup_add(&asked, 2);
-        bl_go(ask_right, 1, a, &asked);
-        bl_go(ask_right, 2, a, &asked);
+        for (int replica = 1; replica <= 2; replica++)
+            bl_go(ask_right, replica, a, &asked);
         bl_recv(a);
         scene_answer(c);
     }

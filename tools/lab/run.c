@@ -282,8 +282,9 @@ say_where(const struct lab *lab, const struct run *run, const struct board *b)
         printf("%s", address);
     else
         printf("http://%.*s:%d", (int)(colon - address), address, b->serve_port);
-    printf("  %s, %s form, %s connections later, for %d seconds\n", run->mistake->name,
-           run->is_right ? "right" : "wrong", lab_count(run->opened).text, lab->seconds);
+    printf("  %s, %s form, %s connections later, for %d second%s\n", run->mistake->name,
+           run->is_right ? "right" : "wrong", lab_count(run->opened).text, lab->seconds,
+           lab->seconds == 1 ? "" : "s");
     fflush(stdout);
 }
 

@@ -59,8 +59,7 @@ bl__collect_goroutine(struct bl__profile *p)
         bl__profile_add(p, &s);
     }
     if (all.is_cut)
-        snprintf(p->comment, sizeof p->comment, "not all goroutines: memory was short, or "
-                 "threads stood still for too long");
+        bl__snapshot_flaws(&all, p->comment, sizeof p->comment);
     bl__snapshot_free(&all);
 }
 
@@ -126,9 +125,13 @@ bl__collect_defer(struct bl__profile *p)
         }
     registered = all.registered + atomic_load(&bl__core->defers->registered);
     by_panic = all.by_panic + atomic_load(&bl__core->defers->by_panic);
-    snprintf(p->comment, sizeof p->comment,
-             "registered %" PRIu64 ", run %" PRIu64 ", of them by panics and goexit %" PRIu64,
-             registered, registered > pending ? registered - pending : 0, by_panic);
+    if (all.is_cut || all.unknown > 0) /* what is missing would count as run */
+        bl__snapshot_flaws(&all, p->comment, sizeof p->comment);
+    else
+        snprintf(p->comment, sizeof p->comment,
+                 "registered %" PRIu64 ", run %" PRIu64
+                 ", of them by panics and goexit %" PRIu64,
+                 registered, registered > pending ? registered - pending : 0, by_panic);
     bl__snapshot_free(&all);
 }
 
@@ -232,6 +235,7 @@ bl__goroutines_text(struct bl__buf *out)
 {
     struct printing *p = malloc(sizeof *p);
     struct bl__snapshot all;
+    char flaws[256];
     bool is_first = true;
 
     if (!p) {
@@ -247,6 +251,8 @@ bl__goroutines_text(struct bl__buf *out)
                 print_one(p, seen, is_first);
                 is_first = false;
             }
+    if (*bl__snapshot_flaws(&all, flaws, sizeof flaws))
+        bl__buf_print(out, "\n(%s)\n", flaws);
     bl__snapshot_free(&all);
     free(p);
 }

@@ -207,12 +207,33 @@ struct bl__snapshot {
     size_t used, size;
     void *blocks;
     bool is_cut;            /* memory was short, or somebody lost patience */
+    uint64_t unknown;       /* goroutines whose deferred calls could not be looked at */
 };
 
-/* Stops all goroutines, notes them, and lets them go on. */
+/* Stops all goroutines, notes them, and lets them go on; again if that was not all. */
 void bl__snapshot_take(struct bl__snapshot *s);
+/* Writes what is missing in it, "" if nothing is, and returns text. */
+const char *bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size);
 void bl__snapshot_free(struct bl__snapshot *s);
 const struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
+
+/* --- threads that sleep in the kernel (asleep.c) ------------------------------- */
+
+struct bl__asleep {
+    int tid;
+    uint64_t switches;
+    struct bl__ctx ctx;
+};
+
+/* Finds out where a thread is that sleeps in a system call of its goroutine's, without
+ * waking it.  Returns false if that can't be known.  Call with sched.lock held, after
+ * m->attention was set, and the barrier.  stack: to work with. */
+bool bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m,
+                      struct bl__stack *stack);
+/* Whether it has not run since. */
+bool bl__asleep_still(const struct bl__asleep *a);
+/* Copies memory that may not be there. */
+bool bl__peek(void *to, const void *from, size_t size);
 
 /* --- counters by stack (sites.c): safe in handlers and hooks ------------------ */
 

@@ -7,6 +7,7 @@
  * goroutines are stopped where they are, by a signal, and wait in its handler:
  *
  *   state      meaning                           who may change it, to what
+ *   ASLEEP     in the kernel, to be left there   -
  *   ASKED      the signal is on its way          its thread -> HERE
  *   HERE       registers are noted, it waits     its thread -> LOST, after a second
  *   LOST       it has lost patience              -
@@ -19,14 +20,20 @@
  * one exception can't be helped, the loader's, for code that dlopen brought: then those
  * who wait lose patience, go on, and the snapshot ends early (is_cut).
  *
+ * Threads that sleep in a system call are not woken (asleep.c): should one have run
+ * meanwhile, the snapshot is not whole.
+ *
  * A thread that does not answer in time is one that the system does not let run, which
  * is as good, or one that blocks the signal.  Then only stacks are read, which stay
- * mapped whatever happens, and no deferred calls. */
+ * mapped whatever happens, and no deferred calls.  Most of that passes (pthread_create()
+ * blocks signals for a moment), so a snapshot that is not whole is tried again; one that
+ * is not in the end says so (is_cut, unknown). */
 #define _GNU_SOURCE
 #include "observe/observe.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -43,11 +50,15 @@ enum {
     SIGNAL = SIGURG,             /* ignored by default, so that a late one does no harm */
     ANSWER_NS = 100000000,
     PATIENCE_NS = 1000000000,
+    TRIES = 4,
+    PAUSE_NS = 5000000,          /* between them; then twice that, ... */
     BLOCK = 1 << 20,
     MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
+    MOST_ASLEEP = 10000000,      /* in one run, of a goroutine that may wake */
+    DEEPEST = 1000000,           /* frames with deferred calls */
 };
 
-enum state { ASKED, HERE, LOST };
+enum state { ASKED, HERE, LOST, ASLEEP };
 
 struct slot {
     struct bl__m *m;
@@ -58,6 +69,7 @@ struct slot {
     bool on_sigstack;            /* in a handler, of users' */
     struct bl__g *to;            /* it is about to switch there; NULL: it is not */
     struct bl__ctx ctx;
+    struct bl__asleep asleep;
 };
 
 static struct {
@@ -188,7 +200,7 @@ make_slots(const struct bl__m *own)
     return true;
 }
 
-/* Whether the thread has the signal blocked; one that has ended has not. */
+/* Whether the thread has the signal blocked; one that has ended does nothing any more. */
 static bool
 blocks_signal(int tid)
 {
@@ -200,7 +212,7 @@ blocks_signal(int tid)
     snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return true;
+        return errno != ENOENT;
     n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
@@ -224,6 +236,26 @@ await(int64_t end)
         futex_wait(&stop.arrived, atomic_load(&stop.arrived), 1000000);
 }
 
+/* With attention set a thread that wakes can't come inside before the lock is free. */
+static void
+find_asleep(struct bl__stack *stack)
+{
+    if (!bl__core->sched->has_barrier)
+        return;
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (!atomic_load_explicit(&stop.slots[i].m->inside, memory_order_relaxed))
+            atomic_store_explicit(&stop.slots[i].m->attention, 1, memory_order_relaxed);
+    bl__core->barrier(); /* pairs with the signal fence in bl__enter */
+    for (uint32_t i = 0; i < stop.n; i++) {
+        struct slot *slot = &stop.slots[i];
+
+        if (bl__asleep_begin(&slot->asleep, slot->m, stack)) {
+            slot->ctx = slot->asleep.ctx;
+            atomic_store(&slot->state, ASLEEP);
+        }
+    }
+}
+
 static void
 stop_all(void)
 {
@@ -234,8 +266,8 @@ stop_all(void)
     atomic_store(&stop.lost, false);
     atomic_fetch_add(&stop.moment, 1);
     for (uint32_t i = 0; i < stop.n; i++)
-        if (syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL) != 0)
-            stop.slots[i].blocks_signals = true; /* it has ended */
+        if (atomic_load(&stop.slots[i].state) == ASKED)
+            syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL);
     await(end - ANSWER_NS + ANSWER_NS / 8);
     for (uint32_t i = 0; i < stop.n; i++)
         if (atomic_load(&stop.slots[i].state) == ASKED)
@@ -258,7 +290,9 @@ struct noting {
     const struct bl__ctx *own;   /* of the caller */
     struct bl__g *caller;
     bool is_weak;                /* somebody may go on behind our back */
-    const struct bl__calls *node; /* the next frame with deferred calls */
+    bool is_asleep;              /* it may wake while it is looked at */
+    const struct bl__calls *at;  /* the next frame with deferred calls ... */
+    struct bl__calls node;       /* ... and a copy of it */
     uint32_t npending;
     struct bl__pending *pending;
     struct bl__stack stack;
@@ -294,21 +328,42 @@ record_size(const struct bl__record *r, const struct bl__record *newer)
     return newer && size < 1 << 16 ? size : sizeof *r;
 }
 
+/* Of a thread that sleeps nothing is believed to be there. */
+static bool
+look(const struct noting *n, void *to, const void *from, size_t size)
+{
+    if (n->is_asleep)
+        return bl__peek(to, from, size);
+    memcpy(to, from, size);
+    return true;
+}
+
 static void
-note_calls(struct noting *n, const struct bl__calls *node, uint32_t frame)
+go_to(struct noting *n, const struct bl__calls *at)
+{
+    n->at = at && look(n, &n->node, at, sizeof n->node) ? at : NULL;
+}
+
+static void
+note_calls(struct noting *n, uint32_t frame)
 {
     const struct bl__record *newer = NULL;
+    struct bl__record record;
 
-    for (const struct bl__record *r = node->top; r; newer = r, r = r->next) {
+    for (const struct bl__record *r = n->node.top; r; newer = r, r = record.next) {
         struct bl__pending *last = n->npending ? &n->pending[n->npending - 1] : NULL;
 
-        if (last && last->site == r->site && last->frame == frame && newer) {
+        if (!look(n, &record, r, sizeof record))
+            return;
+        if (last && last->site == record.site && last->frame == frame && newer) {
             last->count++;
             last->bytes += record_size(r, newer);
         } else if (n->npending < MOST_PENDING) {
             n->pending[n->npending++] =
-                (struct bl__pending){r->site, 1, record_size(r, newer), frame};
+                (struct bl__pending){record.site, 1, record_size(r, newer), frame};
         }
+        if (n->is_asleep && last && last->count > MOST_ASLEEP)
+            return; /* it is in a circle: it has woken */
     }
 }
 
@@ -317,17 +372,17 @@ on_frame(void *arg, uintptr_t cfa, uint32_t frame)
 {
     struct noting *n = arg;
 
-    for (; n->node && n->node->cfa == cfa; n->node = n->node->outer)
-        note_calls(n, n->node, frame);
+    for (; n->at && n->node.cfa == cfa; go_to(n, n->node.outer))
+        note_calls(n, frame);
 }
 
 static void
 walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
 {
-    n->node = n->is_weak ? NULL : g->calls;
+    go_to(n, n->is_weak ? NULL : g->calls);
     bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
-    for (; n->node; n->node = n->node->outer)
-        note_calls(n, n->node, UINT32_MAX);
+    for (uint32_t i = 0; n->at && i < DEEPEST; i++, go_to(n, n->node.outer))
+        note_calls(n, UINT32_MAX);
 }
 
 /* The thread that g is on: because it says so, or, in the few instructions in which that
@@ -357,6 +412,15 @@ is_next(const struct bl__g *g)
     return false;
 }
 
+static bool
+walk_asleep(struct noting *n, const struct bl__g *g, const struct slot *slot)
+{
+    n->is_asleep = true;
+    walk_from(n, g, &slot->ctx, true);
+    n->is_asleep = false;
+    return bl__asleep_still(&slot->asleep);
+}
+
 /* Returns whether its stack is known. */
 static bool
 walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
@@ -373,6 +437,8 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
     slot = runs_on(g);
     if (slot) {
         slot->is_taken = true;
+        if (atomic_load(&slot->state) == ASLEEP)
+            return walk_asleep(n, g, slot);
         if (atomic_load(&slot->state) != HERE)
             return false;
         walk_from(n, g, &slot->ctx, false);
@@ -421,6 +487,7 @@ note_goroutine(void *arg, struct bl__g *g)
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
+    s->unknown += !facts.is_known || n->is_weak;
     pcs = n->stack.n * sizeof(uintptr_t);
     pending = n->npending * sizeof *n->pending;
     seen = room_for(s, sizeof *seen + pcs + pending);
@@ -449,7 +516,8 @@ mark_running(bool mark)
     for (uint32_t i = 0; i < stop.n; i++) {
         struct slot *slot = &stop.slots[i];
         struct bl__g *g = slot->m->g;
-        bool is_on = atomic_load(&slot->state) == ASKED || slot->on_sigstack ||
+        uint32_t state = atomic_load(&slot->state);
+        bool is_on = state == ASKED || state == ASLEEP || slot->on_sigstack ||
                      BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low;
 
         if (g == &slot->m->g0)
@@ -466,8 +534,9 @@ note_all(struct noting *n)
 {
     struct bl__g *g = bl__core->main_goroutine();
 
+    /* without a P it has its own goroutine only */
     for (uint32_t i = 0; i < stop.n; i++)
-        n->is_weak = n->is_weak || stop.slots[i].blocks_signals;
+        n->is_weak = n->is_weak || (stop.slots[i].blocks_signals && stop.slots[i].m->p);
     mark_running(true);
     if (g)
         note_goroutine(n, g);
@@ -481,9 +550,9 @@ bl__seen_pending(const struct bl__seen *seen)
     return (const struct bl__pending *)(seen->words + seen->npcs);
 }
 
-/* The goroutine that takes it stands first, with its own stack from here on. */
-void
-bl__snapshot_take(struct bl__snapshot *s)
+/* One try; the last one spares nobody. */
+static void
+take(struct bl__snapshot *s, bool is_last)
 {
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -496,7 +565,6 @@ bl__snapshot_take(struct bl__snapshot *s)
         s->is_cut = true;
         return;
     }
-    bl__labels_freeze();
     bl__core->here(&ctx);
     *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
                          .pending = (struct bl__pending *)(n + 1)};
@@ -506,6 +574,8 @@ bl__snapshot_take(struct bl__snapshot *s)
     lock_sched();
     if (make_slots(n->caller ? g->m : NULL)) {
         began = bl__core->now();
+        if (!is_last)
+            find_asleep(&n->stack);
         stop_all();
         note_all(n);
         let_go();
@@ -516,8 +586,8 @@ bl__snapshot_take(struct bl__snapshot *s)
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }
 
-void
-bl__snapshot_free(struct bl__snapshot *s)
+static void
+give_back(struct bl__snapshot *s)
 {
     while (s->blocks) {
         void *block = s->blocks;
@@ -525,5 +595,38 @@ bl__snapshot_free(struct bl__snapshot *s)
         s->blocks = ((void **)block)[0];
         munmap(block, ((size_t *)block)[1]);
     }
+}
+
+/* The goroutine that takes it stands first, with its own stack from here on. */
+void
+bl__snapshot_take(struct bl__snapshot *s)
+{
+    bl__labels_freeze();
+    for (int tries = 1;; tries++) {
+        take(s, tries == TRIES);
+        if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
+            return;
+        give_back(s);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
+    }
+}
+
+const char *
+bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (s->is_cut)
+        snprintf(text, size, "not all goroutines: memory was short, or threads stood still "
+                 "for too long");
+    else if (s->unknown > 0)
+        snprintf(text, size, "%" PRIu64 " goroutines with unknown deferred calls: a thread "
+                 "did not answer, or blocks SIGURG", s->unknown);
+    return text;
+}
+
+void
+bl__snapshot_free(struct bl__snapshot *s)
+{
+    give_back(s);
     bl__labels_thaw();
 }

@@ -49,7 +49,9 @@ enum { SAMPLES = 2048 };
 /* --- between the processes ------------------------------------------------------ */
 
 struct board {
-    int n;                     /* connections; constant, as the next three */
+    struct board *first;       /* of all shards' boards, which lie side by side; constant */
+    int shards;                /* constant, as all up to keep_seconds */
+    int n;                     /* connections */
     int64_t began_ns, open_until_ns;
     const char *serve_address; /* of the debug server; NULL: none */
     int keep_seconds;          /* for how long it serves */
@@ -57,6 +59,7 @@ struct board {
     _Atomic int phase, port;   /* where to connect to */
     _Atomic int serve_port;
     _Atomic int64_t opened, served, failed;
+    _Atomic int shards_open;   /* in the first board: have all their connections */
     _Atomic int seen_open;     /* samples taken in PHASE_OPEN */
     _Atomic bool is_opened;    /* one that asks: has all that it will have */
     _Atomic bool is_finished;  /* ... and is through with the rest */

@@ -188,12 +188,17 @@ listen_for_calls(struct board *b)
     return fd;
 }
 
-/* Until it has been measured what there is. */
+/* Until all shards have their connections, so that these are open at the same time, and it
+ * has been measured what there is. */
 static void
 let_look(struct board *b)
 {
-    int64_t began = lab_now();
+    int64_t began;
 
+    atomic_fetch_add(&b->first->shards_open, 1);
+    while (b->first->shards_open < b->shards)
+        lab_sleep(LOOK_NS / 10);
+    began = lab_now();
     b->phase = PHASE_OPEN;
     do
         lab_sleep(LOOK_NS / 10);

@@ -52,14 +52,14 @@ y_of(const struct panel *p, const struct sample *s)
     return p->top + PLOT_HEIGHT * (1 - v / p->most);
 }
 
-/* The next of 1, 2, 2.5, 5, 10, ... */
+/* The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, ... */
 static double
 round_up(double v)
 {
-    static const double steps[] = {1, 2, 2.5, 5, 10};
+    static const double steps[] = {1, 1.5, 2, 3, 4, 5, 6, 8, 10};
     double unit = pow(10, floor(log10(v)));
 
-    for (int i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (v <= steps[i] * unit * 1.0001)
             return steps[i] * unit;
     return v;

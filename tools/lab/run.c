@@ -77,32 +77,35 @@ end_shards(struct shard *shards, int n)
     for (int i = 0; i < n; i++) {
         end_process(&shards[i].measured);
         end_process(&shards[i].peer);
-        munmap(shards[i].board, sizeof *shards[i].board);
     }
+    munmap(shards->board, (size_t)n * sizeof *shards->board);
     free(shards);
 }
 
 static struct shard *
 make_shards(const struct lab *lab)
 {
-    struct shard *shards = memory_get((size_t)lab->shards * sizeof *shards);
+    size_t n = (size_t)lab->shards;
+    struct board *boards = mmap(NULL, n * sizeof *boards, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct shard *shards;
     int64_t now = lab_now();
 
+    if (boards == MAP_FAILED) {
+        tool_error("mmap: %s", strerror(errno));
+        return NULL;
+    }
+    shards = memory_get(n * sizeof *shards);
     for (int i = 0; i < lab->shards; i++) {
-        struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        struct board *b = shards[i].board = &boards[i];
 
-        if (b == MAP_FAILED) {
-            tool_error("mmap: %s", strerror(errno));
-            end_shards(shards, i);
-            return NULL;
-        }
+        b->first = boards;
+        b->shards = lab->shards;
         b->n = lab->n / lab->shards + (i < lab->n % lab->shards);
         b->began_ns = now;
         b->open_until_ns = now + lab->seconds * INT64_C(1000000000);
         b->serve_address = lab->serve_address;
         b->keep_seconds = lab->seconds;
-        shards[i].board = b;
     }
     return shards;
 }

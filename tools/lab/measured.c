@@ -6,7 +6,7 @@
  * Its main goroutine takes a sample again and again: memory from /proc, descriptors from
  * there, too, goroutines from Belay, deferred calls from the profile `defer`, for which
  * everything stands still for a moment.  That takes the longer the more there is; the next
- * sample waits ten times as long. */
+ * sample waits four times as long. */
 #define _GNU_SOURCE
 #include "lab.h"
 
@@ -160,7 +160,9 @@ pause_after(const struct board *b, int64_t took)
 {
     int64_t pause = (lab_now() - b->began_ns < BL_SECOND ? FAST : SLOW) * BL_MILLISECOND;
 
-    return took * 10 > pause ? took * 10 : pause;
+    if (took * 4 > pause)
+        pause = took * 4;
+    return pause < BL_SECOND ? pause : BL_SECOND;
 }
 
 static bool

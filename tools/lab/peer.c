@@ -203,7 +203,7 @@ let_look(struct board *b)
     do
         lab_sleep(LOOK_NS / 10);
     while (lab_now() < began + LOOK_NS ||
-           (b->seen_open < 2 && lab_now() < began + 20 * LOOK_NS));
+           (b->seen_open < 2 && lab_now() < began + 60 * LOOK_NS));
 }
 
 _Noreturn void

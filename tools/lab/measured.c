@@ -28,7 +28,7 @@ const char *const figure_names[NFIGURES] = {"memory", "descriptors", "goroutines
 enum { FAST = 10, SLOW = 100 }; /* ms between samples */
 #define SETTLE_NS (INT64_C(10) * 1000000000) /* at most */
 #define REST_NS (INT64_C(300) * 1000000)     /* without a change: settled */
-#define HEAP_RATE 4096                       /* bytes; for who is served */
+#define HEAP_RATE 1                          /* all of it is noted; for who is served */
 
 int64_t
 lab_now(void)

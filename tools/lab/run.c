@@ -4,7 +4,8 @@
 /* run.c - runs a form: starts its processes, waits for them, never for too long, and adds
  * up what they have measured.
  *
- * The processes die with us (PR_SET_PDEATHSIG), whatever we die of. */
+ * The processes die with us (PR_SET_PDEATHSIG), whatever we die of; at Ctrl-C and the like
+ * they are waited for, so that nothing of them is left when the command has ended. */
 #define _GNU_SOURCE
 #include "lab.h"
 #include "tool.h"
@@ -27,6 +28,27 @@ struct shard {
     pid_t measured, peer; /* 0: has been waited for */
 };
 
+/* --- signals ---------------------------------------------------------------------------- */
+
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+enum { NENDING = sizeof ending / sizeof ending[0] };
+
+static volatile sig_atomic_t ended_by; /* a signal; 0: none */
+
+static void
+on_signal(int sig)
+{
+    ended_by = sig;
+}
+
+static void
+handle_signals(void (*handler)(int))
+{
+    for (int i = 0; i < NENDING; i++)
+        if (signal(ending[i], handler) == SIG_IGN)
+            signal(ending[i], SIG_IGN); /* as nohup wants it */
+}
+
 /* --- processes ------------------------------------------------------------------------ */
 
 /* A process that ends when we do; it returns 0 there, as fork() does. */
@@ -38,6 +60,7 @@ start_process(void)
     fflush(NULL);
     child = fork();
     if (child == 0) {
+        handle_signals(SIG_DFL);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
             _exit(1);
@@ -185,14 +208,14 @@ wait_for_shards(const struct lab *lab, const struct run *run, struct shard *shar
     int64_t until = shards[0].board->open_until_ns + GRACE_NS;
     bool good = true;
 
-    while (!have_settled(run, shards, lab->shards, &good) && good) {
+    while (!have_settled(run, shards, lab->shards, &good) && good && !ended_by) {
         show_progress(lab, run, shards);
         if (lab_now() > until)
             good = complain(run, "it does not come to an end");
         lab_sleep(LOOK_NS);
     }
     progress_end();
-    return good;
+    return good && !ended_by;
 }
 
 /* --- adding up ----------------------------------------------------------------------------- */
@@ -297,7 +320,7 @@ wait_while_served(const struct run *run, struct shard *s)
 {
     bool good = true;
 
-    while (good && s->measured != 0) {
+    while (good && s->measured != 0 && !ended_by) {
         good = look_at_process(run, s, &s->measured);
         lab_sleep(LOOK_NS);
     }
@@ -308,13 +331,18 @@ bool
 run_form(const struct lab *lab, struct run *run)
 {
     struct shard *shards = make_shards(lab);
-    bool done = shards && run_shards(lab, run, shards);
+    bool done;
 
+    handle_signals(on_signal);
+    done = shards && run_shards(lab, run, shards);
     if (done && lab->serve_address) {
         say_where(lab, run, shards[0].board);
         done = wait_while_served(run, &shards[0]);
     }
     if (shards)
         end_shards(shards, lab->shards);
+    handle_signals(SIG_DFL);
+    if (ended_by)
+        raise(ended_by);
     return done;
 }

@@ -10,6 +10,7 @@ set -u
 source=${SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 belay=${BUILD:-$source/build}/bin/belay
 [ -x "$belay" ] || { echo "the belay command has not been built: not tested"; exit 77; }
+[ -z "${SANITIZE-}" ] || { echo "no heap profiles with a sanitizer: not tested"; exit 77; }
 command -v curl >/dev/null || { echo "curl is not here: not tested"; exit 77; }
 if [ -z "${LEAKS_TEST_NETWORK-}" ] && unshare -n ip link set lo up 2>/dev/null; then
     exec env LEAKS_TEST_NETWORK=1 unshare -n "$0" "$@"

@@ -128,7 +128,7 @@ before=$SECONDS
 "$belay" lab leak -n 100000 -time 1 panic >got 2>said || bad "a second: $(head -n 3 said)"
 [ $((SECONDS - before)) -lt 60 ] || bad "a second each has taken $((SECONDS - before))"
 if grep -q 'the time was over' said; then
-    awk '/wrong/ { gsub(",", ""); exit !($3 > 0 && $3 < 100000 && $7 == $3) }' got ||
+    awk '/wrong/ { gsub(",", ""); exit !($3 < 100000 && $7 == $3) }' got ||
         bad "a second: $(cat got)"
 fi
 gone 'limits'
@@ -171,7 +171,8 @@ kill -INT $lab
 wait $lab
 serve panic
 shows "^ +$n +panics" top -n 1 "$url"
-shows 'bl_listener_accept' prof -cum -sample inuse_space "$url/debug/pprof/heap"
+[ -n "${SANITIZE-}" ] || # which has a malloc of its own
+    shows 'bl_listener_accept' prof -cum -sample inuse_space "$url/debug/pprof/heap"
 pid=$(pgrep -P $lab) # of the command: the shell's child is timeout
 kill -KILL "$pid"
 wait $lab 2>/dev/null

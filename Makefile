@@ -34,6 +34,11 @@ docs: all ## the manual and the guide, with every listing compiled: build/docs/
 	scripts/deps.sh docs
 	scripts/docs.sh $(BUILD)
 
+pictures: all ## the flame graphs of docs/guide/leaks.md, and what belay lab draws: build/docs/pictures/
+	mkdir -p $(BUILD)/docs/pictures
+	BUILD=$(abspath $(BUILD)) tests/docs/leaks_test.sh $(BUILD)/docs/pictures
+	$(BUILD)/bin/belay lab leak -n 2000 -o $(BUILD)/docs/pictures/leak.svg
+
 differential: all ## N=3000 runs of random programs, here and in Go
 	scripts/deps.sh build
 	tests/differential/differential.py --lib $(BUILD) --inputs $(INPUTS) \
@@ -81,4 +86,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check docs differential stress pool-stress fuzz bench bench-http asan ubsan tsan install clean help
+.PHONY: all demo check docs pictures differential stress pool-stress fuzz bench bench-http asan ubsan tsan install clean help

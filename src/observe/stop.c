@@ -63,6 +63,7 @@ enum state { ASKED, HERE, LOST, ASLEEP };
 struct slot {
     struct bl__m *m;
     int tid;
+    uint32_t moment;             /* in which it is asked */
     _Atomic uint32_t state;
     bool is_taken;               /* its goroutine has been found */
     bool blocks_signals;         /* may go on behind our back */
@@ -75,6 +76,7 @@ struct slot {
 static struct {
     _Atomic uint32_t moment;     /* odd: stand still */
     _Atomic uint32_t arrived;
+    _Atomic uint32_t handling;   /* threads in the handler, which look at slots */
     _Atomic bool lost;           /* somebody has gone on */
     struct slot *slots;
     uint32_t n;
@@ -119,7 +121,8 @@ stand_still(void *ucontext)
     stack_t alt = {0};
     int64_t end;
 
-    if (!slot || atomic_load(&slot->state) != ASKED)
+    /* late: asked in a moment that is over? */
+    if (!slot || slot->moment != moment || atomic_load(&slot->state) != ASKED)
         return false;
     bl__core->ctx_from_signal(&slot->ctx, ucontext);
     sigaltstack(NULL, &alt);
@@ -143,8 +146,11 @@ static void
 on_signal(int sig, siginfo_t *info, void *ucontext)
 {
     int saved = errno;
-    bool is_ours = stand_still(ucontext);
+    bool is_ours;
 
+    atomic_fetch_add(&stop.handling, 1); /* before it looks at moment: see drop_slots */
+    is_ours = stand_still(ucontext);
+    atomic_fetch_sub(&stop.handling, 1);
     errno = saved;
     if (is_ours || info->si_code == SI_TKILL)
         return;
@@ -196,7 +202,8 @@ make_slots(const struct bl__m *own)
         return false;
     for (struct bl__m *m = bl__core->sched->all_ms; m; m = m->all)
         if (m != own && m->tid != 0)
-            stop.slots[stop.n++] = (struct slot){.m = m, .tid = m->tid};
+            stop.slots[stop.n++] = (struct slot){
+                .m = m, .tid = m->tid, .moment = atomic_load(&stop.moment) + 1};
     return true;
 }
 
@@ -280,7 +287,21 @@ let_go(void)
 {
     atomic_fetch_add(&stop.moment, 1);
     futex_wake(&stop.moment);
-    munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
+}
+
+/* A thread that the system has not let run for a while may come into the handler, and
+ * have a slot in its hands, when the moment is over: the slots stay until it has left.
+ * One that does not leave, as a fork has lost it, keeps them. */
+static void
+drop_slots(void)
+{
+    const struct timespec nap = {0, 50000};
+    int64_t end = bl__core->now() + PATIENCE_NS;
+
+    while (atomic_load(&stop.handling) > 0 && bl__core->now() < end)
+        nanosleep(&nap, NULL);
+    if (atomic_load(&stop.handling) == 0)
+        munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
 }
 
 /* --- noting: the world stands still -------------------------------------- */
@@ -559,6 +580,7 @@ take(struct bl__snapshot *s, bool is_last)
     struct bl__g *g = bl__core->self_or_null();
     struct bl__ctx ctx;
     int64_t began;
+    bool done;
 
     *s = (struct bl__snapshot){.last = &s->first};
     if (n == MAP_FAILED) {
@@ -572,7 +594,8 @@ take(struct bl__snapshot *s, bool is_last)
     pthread_mutex_lock(&one_at_a_time);
     set_handler();
     lock_sched();
-    if (make_slots(n->caller ? g->m : NULL)) {
+    done = make_slots(n->caller ? g->m : NULL);
+    if (done) {
         began = bl__core->now();
         if (!is_last)
             find_asleep(&n->stack);
@@ -582,6 +605,8 @@ take(struct bl__snapshot *s, bool is_last)
         s->stopped_ns = bl__core->now() - began;
     }
     bl__unlock(&bl__core->sched->lock);
+    if (done)
+        drop_slots();
     pthread_mutex_unlock(&one_at_a_time);
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }

@@ -75,6 +75,12 @@ end_turn(bool mine)
         atomic_store(&looking, 0);
 }
 
+void
+bl__symbols_in_child(void)
+{
+    atomic_store(&looking, 0);
+}
+
 struct symbol {
     const char *name;
     uintptr_t start;

@@ -1317,6 +1317,7 @@ in_child(void)
     atomic_store(&bl__sched.poller, NULL);
     atomic_store(&bl__sched.needs_poller, false);
     bl__poll_in_child();
+    bl__symbols_in_child();
     bl__sched.all_ms = m;
     bl__sched.nms = m != NULL;
     bl__sched.monitor_started = false;

@@ -60,6 +60,7 @@ bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=
 	    $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(BENCH_FULL),--full)
 
 bench-http: all ## hello world over HTTP, beside Go, libmicrohttpd and nginx
+	scripts/deps.sh bench
 	bench/http/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON))
 
 asan: ## the tests under AddressSanitizer

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 #
-# deps.sh build|demo|check|docs|ci - installs the Debian packages that are missing.
+# deps.sh build|demo|check|docs|bench|ci - installs the Debian packages that are missing.
 #
 # The one place where Belay names what it needs, and why:
 #   gcc g++ make       the compiler (its packages bring libbacktrace along), and
@@ -15,9 +15,9 @@
 #   libhttp-parser-dev HTTP/1.1's syntax, from Node.js (libbelay-http): small, without
 #                      I/O of its own.  llhttp has followed it, but Debian 12 has none;
 #                      libmicrohttpd brings threads, nghttp2 is HTTP/2's
-#   libssl-dev         TLS for libbelay-http; and libcrypto's SHA-256 for the demo (examples/digest): as fast as
-#                      Go's own (nettle's is a tenth slower), so that the comparison
-#                      is one of the pipelines
+#   libssl-dev         TLS for libbelay-http; and libcrypto's SHA-256 for the demo
+#                      (examples/digest): as fast as Go's own (nettle's is a tenth
+#                      slower), so that the comparison is one of the pipelines
 #   libsqlite3-dev     keeps the texts of the demo's service (examples/paste): a database
 #                      whose calls block, which every machine has
 #   python3            manual pages from the headers; test generators, benchmarks
@@ -28,7 +28,11 @@
 #                      dialect of its own and a hundred times the size)
 #   gdb valgrind       tests that run under them
 #   spin               the models of the protocols (tests/model)
-#   chromium           draws the pages of belay flame, in a test
+#   chromium           draws the pages of belay flame, and loads pages of ours, in tests
+#   curl apache2-utils nginx-light python3-websockets
+#                      other people's clients and servers, which libbelay-http talks to
+#   wrk libmicrohttpd-dev
+#                      make bench-http: the load, and a C library to compare with
 #   clang libunwind-dev  the second compiler; the unwinder ours is compared with
 #   gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
 #                      the tests on 64-bit Arm (cmake/aarch64-toolchain.cmake)
@@ -43,6 +47,8 @@ check="$demo binutils libunwind-dev"
 docs="$build mandoc cmark-gfm"
 ci="$check mandoc cmark-gfm chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg spin"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
+ci="$ci curl apache2-utils nginx-light python3-websockets"
+bench="$build wrk libmicrohttpd-dev nginx-light"
 
 case ${1-} in
 build) wanted=$build ;;
@@ -50,8 +56,9 @@ demo) wanted=$demo ;;
 check) wanted=$check ;;
 docs) wanted=$docs ;;
 ci) wanted=$ci ;;
+bench) wanted=$bench ;;
 *)
-    echo "usage: deps.sh build|demo|check|docs|ci" >&2
+    echo "usage: deps.sh build|demo|check|docs|bench|ci" >&2
     exit 2
     ;;
 esac

@@ -257,6 +257,8 @@ struct noting {
     struct bl__snapshot *s;
     const struct bl__ctx *own;   /* of the caller */
     struct bl__g *caller;
+    bool (*wants)(void *arg, const struct bl__g *g); /* NULL: all */
+    void *arg;
     bool is_weak;                /* somebody may go on behind our back */
     const struct bl__calls *node; /* the next frame with deferred calls */
     uint32_t npending;
@@ -417,7 +419,7 @@ note_goroutine(void *arg, struct bl__g *g)
     struct bl__seen facts = {0}, *seen;
     size_t pcs, pending;
 
-    if (g->is_system || s->is_cut)
+    if (g->is_system || s->is_cut || (n->wants && !n->wants(n->arg, g)))
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
@@ -462,17 +464,16 @@ mark_running(bool mark)
 }
 
 static void
-note_all(struct noting *n)
+note_all(void *arg)
 {
+    struct noting *n = arg;
     struct bl__g *g = bl__core->main_goroutine();
 
     for (uint32_t i = 0; i < stop.n; i++)
         n->is_weak = n->is_weak || stop.slots[i].blocks_signals;
-    mark_running(true);
     if (g)
         note_goroutine(n, g);
     bl__core->each_goroutine(note_goroutine, n);
-    mark_running(false);
 }
 
 const struct bl__pending *
@@ -481,15 +482,64 @@ bl__seen_pending(const struct bl__seen *seen)
     return (const struct bl__pending *)(seen->words + seen->npcs);
 }
 
-/* The goroutine that takes it stands first, with its own stack from here on. */
+enum bl__whereabouts
+bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx)
+{
+    struct slot *slot = runs_on(g);
+
+    *ctx = slot && atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    return !slot ? BL__AT_REST : *ctx ? BL__STOPPED : BL__ELSEWHERE;
+}
+
+const struct bl__ctx *
+bl__stopped_thread(int tid)
+{
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (stop.slots[i].tid == tid)
+            return atomic_load(&stop.slots[i].state) == HERE ? &stop.slots[i].ctx : NULL;
+    return NULL;
+}
+
+bool
+bl__stop_and_call(void (*f)(void *arg), void *arg, int64_t *stopped_ns)
+{
+    const struct bl__g *g = bl__core->self_or_null();
+    bool is_whole = false;
+    int64_t began;
+
+    pthread_mutex_lock(&one_at_a_time);
+    set_handler();
+    lock_sched();
+    if (make_slots(g ? g->m : NULL)) {
+        began = bl__core->now();
+        stop_all();
+        mark_running(true);
+        f(arg);
+        mark_running(false);
+        is_whole = !atomic_load(&stop.lost);
+        let_go();
+        *stopped_ns = bl__core->now() - began;
+    }
+    bl__unlock(&bl__core->sched->lock);
+    pthread_mutex_unlock(&one_at_a_time);
+    return is_whole;
+}
+
 void
 bl__snapshot_take(struct bl__snapshot *s)
+{
+    bl__snapshot_take_of(s, NULL, NULL);
+}
+
+/* The goroutine that takes it stands first, with its own stack from here on. */
+void
+bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
+                     void *arg)
 {
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct bl__g *g = bl__core->self_or_null();
     struct bl__ctx ctx;
-    int64_t began;
 
     *s = (struct bl__snapshot){.last = &s->first};
     if (n == MAP_FAILED) {
@@ -499,20 +549,11 @@ bl__snapshot_take(struct bl__snapshot *s)
     bl__labels_freeze();
     bl__core->here(&ctx);
     *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
+                         .wants = wants, .arg = arg,
                          .pending = (struct bl__pending *)(n + 1)};
     s->caller = n->caller ? g->id : 0;
-    pthread_mutex_lock(&one_at_a_time);
-    set_handler();
-    lock_sched();
-    if (make_slots(n->caller ? g->m : NULL)) {
-        began = bl__core->now();
-        stop_all();
-        note_all(n);
-        let_go();
-        s->stopped_ns = bl__core->now() - began;
-    }
-    bl__unlock(&bl__core->sched->lock);
-    pthread_mutex_unlock(&one_at_a_time);
+    if (!bl__stop_and_call(note_all, n, &s->stopped_ns))
+        s->is_cut = true;
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }
 

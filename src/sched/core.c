@@ -25,6 +25,7 @@ static const struct bl__core core = {
     .self_or_null = bl__self_or_null,
     .main_goroutine = bl__main_goroutine,
     .each_goroutine = bl__each_goroutine,
+    .each_slab = bl__each_slab,
     .reason_text = bl__reason_text,
     .not_begun = bl__not_begun,
     .now = bl__os_now,

@@ -364,6 +364,8 @@ unsigned bl__stack_class(size_t bytes);
 void bl__stacks_scavenge(void);
 /* Calls each(arg, g) for every goroutine alive, oldest memory first. */
 void bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg);
+/* The same for the memory that stacks lie in. */
+void bl__each_slab(void (*each)(void *arg, uintptr_t low, uintptr_t high), void *arg);
 
 /* --- goroutines (go.c) --------------------------------------------------- */
 

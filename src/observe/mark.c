@@ -991,8 +991,8 @@ mark_roots(struct marking *k)
 static void
 collect(struct marking *k)
 {
+    read_regions(k); /* before any list but its own is there */
     skip(k, (void *)k->how->own_low, (void *)k->how->own_high);
-    read_regions(k);
     k->block = mmap(NULL, BLOCK + FILTER / 8, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (k->block == MAP_FAILED)

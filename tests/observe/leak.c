@@ -191,10 +191,10 @@ plant_leaks(void)
 /* --- live --------------------------------------------------------------------- */
 
 static bl_chan *global;
-static struct box {
+struct box {
     bl_chan *c;
     char more[100];
-} *boxed;
+} *volatile boxed;
 static volatile bool over;
 static int pipe_of_thread[2], pipe_of_goroutine[2];
 

@@ -22,9 +22,10 @@
  * So that queues do not keep alive what they belong to, what Belay itself has is left
  * out: contexts (but a parent ends its children), threads' structs, arrays of places.
  *
- * The memory of the process is read with a system call, as any page may have a guard in
- * it.  Nothing here allocates but with mmap, or locks: what is looked at is a copy, or
- * stands still. */
+ * Any page may turn out to be a guard: so this runs in a process of its own, whose handler
+ * of SIGSEGV goes on behind it.  (Reading with process_vm_readv() would copy each page.)
+ * Nothing here allocates but with mmap, or locks: what is looked at is a copy, or stands
+ * still. */
 #define _GNU_SOURCE
 #include "observe/mark.h"
 
@@ -33,16 +34,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
     PAGE = 4096,
-    BLOCK = 1 << 16,
+    BLOCK = 1 << 16,             /* bytes looked at between two looks at the clock */
     RUNS = 64,                   /* of pages, asked for at once */
     FILTER = 1 << 20,            /* bits */
     RED_ZONE = 128,
@@ -102,7 +102,7 @@ struct marking {
     size_t skipped;              /* of skip */
     uintptr_t objects_low, objects_span, stacks_low, stacks_span;
     uint64_t *filter;
-    char *block;
+    uintptr_t readable;          /* a page's number: that is known to be */
     uintptr_t brk_low, brk_high; /* the heap that brk() gave */
     int pagemap;
     bool has_scan;
@@ -159,12 +159,47 @@ free_list(struct bl__list *l)
         munmap(l->data, l->size);
 }
 
-bool
+/* Where to go on if memory can't be read; NULL: it is read nowhere. */
+static sigjmp_buf *volatile unreadable;
+
+static void
+on_fault(int sig)
+{
+    if (!unreadable)
+        _exit(128 + sig);
+    siglongjmp(*unreadable, 1);
+}
+
+static void
+handle_faults(void)
+{
+    struct sigaction sa = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+    sigset_t both;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGSEGV);
+    sigaddset(&both, SIGBUS);
+    sigaction(SIGSEGV, &sa, NULL);
+    sigaction(SIGBUS, &sa, NULL);
+    sigprocmask(SIG_UNBLOCK, &both, NULL);
+}
+
+BL__NO_ASAN bool
 bl__peek(uintptr_t from, void *to, size_t n)
 {
-    struct iovec here = {to, n}, there = {(void *)from, n};
+    sigjmp_buf here;
+    bool is_readable = false;
 
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)n;
+    if (sigsetjmp(here, 0) == 0) {
+        unreadable = &here;
+        atomic_signal_fence(memory_order_seq_cst);
+        for (size_t i = 0; i < n / 8; i++)
+            ((uintptr_t *)to)[i] = ((const volatile uintptr_t *)from)[i];
+        atomic_signal_fence(memory_order_seq_cst);
+        is_readable = true;
+    }
+    unreadable = NULL;
+    return is_readable;
 }
 
 /* Elements begin with the address that they are sorted by.  Heap sort: qsort() may
@@ -293,15 +328,6 @@ add_contexts(struct marking *k)
     }
 }
 
-/* Whether c is part of a context, whether that is in the lists or not. */
-static bool
-is_context(uintptr_t c)
-{
-    uintptr_t at = c - offsetof(struct bl__canceler, done), own;
-
-    return bl__peek(at + offsetof(struct bl__canceler, base.canceler), &own, sizeof own) &&
-           own == at;
-}
 
 /* --- what does not count: Belay's own ---------------------------------------- */
 
@@ -416,6 +442,36 @@ add_main(struct marking *k)
 
 /* --- what they wait for ------------------------------------------------------ */
 
+/* The memory at `at`, or NULL: it may not be there. */
+static const void *
+look_at(struct marking *k, uintptr_t at, size_t n)
+{
+    const struct goroutine *g;
+    char copy[64];
+
+    if (at % 8)
+        return NULL;
+    if (at / PAGE == k->readable && (at + n - 1) / PAGE == k->readable)
+        return (const void *)at;
+    g = find(&k->goroutines, sizeof *g, at);
+    if (g && !g->is_whole && at + n <= g->high)
+        return (const void *)at;
+    if (n > sizeof copy || !bl__peek(at, copy, n))
+        return NULL;
+    k->readable = at / PAGE;
+    return (const void *)at;
+}
+
+/* Whether c is part of a context, whether that is in the lists or not. */
+static bool
+is_context(struct marking *k, uintptr_t c)
+{
+    uintptr_t at = c - offsetof(struct bl__canceler, done);
+    const uintptr_t *own = look_at(k, at + offsetof(struct bl__canceler, base.canceler), 8);
+
+    return own && *own == at;
+}
+
 static void
 want(struct marking *k, uint32_t i, uintptr_t low, uintptr_t high)
 {
@@ -431,7 +487,7 @@ want_chan(struct marking *k, uint32_t i, uintptr_t c)
         o = find(&k->objects, sizeof *o, c);
     if (o)
         want(k, i, o->low, o->high);
-    else if (is_context(c))
+    else if (is_context(k, c))
         wake(k, i);
     else
         want(k, i, c, c + sizeof(struct bl_chan));
@@ -480,7 +536,7 @@ want_queue(struct marking *k, uint32_t i, uintptr_t queue)
         want_chan(k, i, queue - offsetof(struct bl_chan, senders));
         return;
     default: /* with a context, perhaps */
-        if (is_context(c))
+        if (is_context(k, c))
             want_chan(k, i, c);
         else
             want_part(k, i, queue);
@@ -489,18 +545,17 @@ want_queue(struct marking *k, uint32_t i, uintptr_t queue)
 
 /* Whether it stands in the queue that it says, and not as a leftover. */
 static bool
-is_queued(const struct bl__waiter *w)
+is_queued(struct marking *k, const struct bl__waiter *w)
 {
-    struct bl__queue q;
-    struct bl__waiter other;
+    const struct bl__queue *q = w->queue ? look_at(k, (uintptr_t)w->queue, sizeof *q) : NULL;
+    const struct bl__waiter *prev, *next;
 
-    if (!w->queue || (uintptr_t)w->queue % 8 || !bl__peek((uintptr_t)w->queue, &q, sizeof q))
+    if (!q)
         return false;
-    if (w->prev ? !bl__peek((uintptr_t)w->prev, &other, sizeof other) || other.next != w
-                : q.first != w)
-        return false;
-    return w->next ? bl__peek((uintptr_t)w->next, &other, sizeof other) && other.prev == w
-                   : q.last == w;
+    prev = w->prev ? look_at(k, (uintptr_t)w->prev, sizeof *w) : NULL;
+    next = w->next ? look_at(k, (uintptr_t)w->next, sizeof *w) : NULL;
+    return (w->prev ? prev && prev->next == w : q->first == w) &&
+           (w->next ? next && next->prev == w : q->last == w);
 }
 
 static bool
@@ -510,7 +565,7 @@ is_claimed(const struct bl__g *g)
 }
 
 /* Its places in queues lie on its own stack. */
-static void
+static BL__NO_ASAN void
 want_queues(struct marking *k, uint32_t i)
 {
     const struct goroutine *me = GOROUTINE(k, i);
@@ -520,7 +575,7 @@ want_queues(struct marking *k, uint32_t i)
     for (uintptr_t at = me->low; at <= end; at += 8) {
         const struct bl__waiter *w = (const void *)at;
 
-        if (w->g != me->g || !is_queued(w))
+        if (w->g != me->g || !is_queued(k, w))
             continue;
         is_waiting = true;
         is_shared = is_shared || w->shared;
@@ -705,7 +760,7 @@ mark_on_stack(struct marking *k, struct goroutine *g)
 
 /* A pointer to the stack of one that is blocked: to a place in a queue, to its deadline,
  * or to what is the user's. */
-static void
+static BL__NO_ASAN void
 mark_stack(struct marking *k, struct goroutine *g, uintptr_t at)
 {
     const uintptr_t *words = (const uintptr_t *)(at & ~(uintptr_t)7);
@@ -734,33 +789,45 @@ mark_word(struct marking *k, uintptr_t word)
         mark_stack(k, g, word);
 }
 
-static void
-mark_words(struct marking *k, const void *from, size_t bytes)
+static BL__NO_ASAN void
+mark_words(struct marking *k, uintptr_t low, uintptr_t high)
 {
-    const uintptr_t *words = from;
-
-    for (size_t i = 0; i < bytes / sizeof *words; i++)
-        mark_word(k, words[i]);
+    for (; low < high; low += sizeof low)
+        mark_word(k, *(const volatile uintptr_t *)low);
 }
 
-/* n bytes, a copy of what is at `at`, without what is to be left out.  Calls come with
- * rising addresses. */
+/* Without what is to be left out.  Calls come with rising addresses. */
 static void
-mark_block(struct marking *k, uintptr_t at, const char *copy, size_t n)
+mark_block(struct marking *k, uintptr_t low, uintptr_t high)
 {
     const struct span *s = k->skip.data;
-    uintptr_t end = at + n, base = at;
 
-    k->how->out->bytes += n;
-    while (k->skipped < k->skip.n && s[k->skipped].high <= at)
+    while (k->skipped < k->skip.n && s[k->skipped].high <= low)
         k->skipped++;
-    for (size_t i = k->skipped; i < k->skip.n && s[i].low < end; i++) {
-        if (s[i].low > at)
-            mark_words(k, copy + (at - base), s[i].low - at);
-        at = (s[i].high + 7) & ~(uintptr_t)7;
+    for (size_t i = k->skipped; i < k->skip.n && s[i].low < high; i++) {
+        mark_words(k, low, s[i].low & -(uintptr_t)8);
+        low = (s[i].high + 7) & -(uintptr_t)8;
     }
-    if (at < end)
-        mark_words(k, copy + (at - base), end - at);
+    mark_words(k, low, high);
+}
+
+/* False: part of it can't be read. */
+static bool
+try_block(struct marking *k, uintptr_t low, uintptr_t high)
+{
+    sigjmp_buf here;
+
+    if (sigsetjmp(here, 0) != 0) {
+        unreadable = NULL;
+        return false;
+    }
+    unreadable = &here;
+    atomic_signal_fence(memory_order_seq_cst);
+    mark_block(k, low, high);
+    atomic_signal_fence(memory_order_seq_cst);
+    unreadable = NULL;
+    k->how->out->bytes += high - low;
+    return true;
 }
 
 /* Page by page where one of them can't be read. */
@@ -769,12 +836,9 @@ mark_memory(struct marking *k, uintptr_t low, uintptr_t high)
 {
     for (uintptr_t at = low, n; at < high; at += n) {
         n = high - at < BLOCK ? high - at : BLOCK;
-        if (bl__peek(at, k->block, n)) {
-            mark_block(k, at, k->block, n);
-        } else if (n > PAGE) {
+        if (!try_block(k, at, at + n) && n > PAGE) {
             n = PAGE - at % PAGE;
-            if (bl__peek(at, k->block, n))
-                mark_block(k, at, k->block, n);
+            try_block(k, at, at + n);
         }
         if (bl__core->now() > k->how->until)
             fail(k, BL__MARK_LATE);
@@ -788,8 +852,9 @@ mark_goroutine(struct marking *k, struct goroutine *g)
     if (g->is_whole)
         mark_memory(k, g->low, g->high);
     else
-        mark_words(k, (void *)g->low, g->high - g->low);
-    mark_words(k, g->g->inline_calls, sizeof g->g->inline_calls);
+        mark_words(k, g->low, g->high);
+    mark_words(k, (uintptr_t)g->g->inline_calls,
+               (uintptr_t)g->g->inline_calls + sizeof g->g->inline_calls);
     mark_on_stack(k, g);
 }
 
@@ -970,18 +1035,41 @@ scan_shared(struct marking *k, const struct region *r)
 }
 
 static void
+scan_part(struct marking *k, const struct region *r, uintptr_t low, uintptr_t high)
+{
+    struct region part = {low, high, r->is_shared};
+
+    if (low >= high)
+        return;
+    if (r->is_shared)
+        scan_shared(k, &part);
+    else if (!k->has_scan || !(k->has_scan = scan_region(k, &part)))
+        scan_pages(k, &part);
+}
+
+/* What is to be left out and is large, as stacks are, is not even read. */
+static void
 mark_roots(struct marking *k)
 {
+    const struct span *s = k->skip.data;
+    size_t next = 0;
+
     k->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     k->has_scan = true;
     k->skipped = 0;
     for (size_t i = 0; i < k->regions.n; i++) {
         const struct region *r = AT(&k->regions, struct region, i);
+        uintptr_t at = r->low;
 
-        if (r->is_shared)
-            scan_shared(k, r);
-        else if (!k->has_scan || !(k->has_scan = scan_region(k, r)))
-            scan_pages(k, r);
+        for (; next < k->skip.n && s[next].high <= r->low; next++)
+            continue;
+        for (size_t j = next; j < k->skip.n && s[j].low < r->high; j++) {
+            if (s[j].high - s[j].low < BLOCK)
+                continue;
+            scan_part(k, r, at, (s[j].low + PAGE - 1) & -(uintptr_t)PAGE);
+            at = s[j].high & -(uintptr_t)PAGE;
+        }
+        scan_part(k, r, at, r->high);
     }
     close(k->pagemap);
 }
@@ -993,11 +1081,10 @@ collect(struct marking *k)
 {
     read_regions(k); /* before any list but its own is there */
     skip(k, (void *)k->how->own_low, (void *)k->how->own_high);
-    k->block = mmap(NULL, BLOCK + FILTER / 8, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (k->block == MAP_FAILED)
+    k->filter = mmap(NULL, FILTER / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                     -1, 0);
+    if (k->filter == MAP_FAILED)
         fail(k, BL__MARK_MEMORY);
-    k->filter = (uint64_t *)(k->block + BLOCK);
     add_contexts(k);
     bl__list_sort(&k->objects, sizeof(struct object));
     add_main(k);
@@ -1039,6 +1126,7 @@ bl__mark(const struct bl__marking *how)
     struct marking marking = {.how = how}, *k = &marking;
     int64_t began = bl__core->now();
 
+    handle_faults();
     if (setjmp(k->failed) == 0) {
         collect(k);
         mark_roots(k);
@@ -1057,6 +1145,6 @@ bl__mark(const struct bl__marking *how)
     free_list(&k->found);
     free_list(&k->regions);
     free_list(&k->skip);
-    if (k->block && k->block != MAP_FAILED)
-        munmap(k->block, BLOCK + FILTER / 8);
+    if (k->filter && k->filter != MAP_FAILED)
+        munmap(k->filter, FILTER / 8);
 }

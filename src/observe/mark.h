@@ -20,7 +20,10 @@ void *bl__list_add(struct bl__list *l, size_t size);
 /* Sorts elements by the address that they begin with; size is a multiple of 8. */
 void bl__list_sort(struct bl__list *l, size_t size);
 
-/* Reads memory that may not be there. */
+/* AddressSanitizer has memory that may not be read, but is, for once. */
+#define BL__NO_ASAN __attribute__((no_sanitize("address")))
+
+/* Reads memory that may not be there: words. */
 bool bl__peek(uintptr_t from, void *to, size_t n);
 
 /* An address, and the block of malloc() that it is in; high is 0: not known. */

@@ -21,7 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EACH = 8, MANY_CASES = 20 };
+enum { EACH = 8, MANY_CASES = 20, GUARD_INSTALL = 102 };
+
+#define SPARSE_BYTES ((size_t)1 << 36)
 
 #define PLANT __attribute__((noinline)) static void
 
@@ -216,6 +218,7 @@ LIVE(live_thread)
 LIVE(live_thread_local)
 LIVE(live_mapped)
 LIVE(live_shared)
+LIVE(live_sparse)
 LIVE(live_main)
 LIVE(live_timer)
 LIVE(live_deep)
@@ -275,19 +278,54 @@ live_waitgroup(bl_waitgroup **where)
     STAY();
 }
 
-/* Who could wake them.  Each is the only one that has the channel. */
+/* Who could wake them.  Each is the only one that has the channel: arguments stay on a
+ * goroutine's stack, so they take it from here. */
+
+static bl_chan *volatile handed;
+
+__attribute__((noinline)) static bl_chan *
+take(void)
+{
+    bl_chan *c;
+
+    while (!(c = handed))
+        bl_sleep(BL_MILLISECOND);
+    handed = NULL;
+    return c;
+}
+
+/* Whoever is started behind that takes it. */
+PLANT
+hand(void (*waiter)(bl_chan *c))
+{
+    bl_chan *c = bl_chan_new(0, 0);
+
+    bl_go(waiter, c);
+    handed = c;
+}
 
 PLANT
-run(bl_chan *c)
+await_taken(void)
 {
+    while (handed)
+        bl_sleep(BL_MILLISECOND);
+}
+
+PLANT
+run(void)
+{
+    bl_chan *c = take();
+
     while (!over)
         ;
     bl_chan_shut(c);
 }
 
+/* In a register at best: read() saves none of those that are kept across calls. */
 PLANT
-sit_in_kernel(bl_chan *c)
+sit_in_kernel(void)
 {
+    bl_chan *c = take();
     char byte;
 
     (void)!read(pipe_of_goroutine[0], &byte, 1);
@@ -295,19 +333,19 @@ sit_in_kernel(bl_chan *c)
 }
 
 PLANT
-slumber(bl_chan *c)
+slumber(void)
 {
+    bl_chan *c = take();
+
     bl_sleep(3600 * BL_SECOND);
     bl_chan_shut(c);
 }
 
 PLANT
-defer_it(bl_chan *c)
+defer_it(void)
 {
     bl_returns_nothing {
-        bl_defer_call(bl_chan_shut, c);
-        c = NULL;
-        __asm__ volatile("" : "+r"(c));
+        bl_defer_call(bl_chan_shut, take());
         bl_sleep(3600 * BL_SECOND);
     }
 }
@@ -333,15 +371,15 @@ on_timer(void *c)
     bl_chan_shut(c);
 }
 
-/* In a register at best: read() saves none of those that are kept across calls. */
 static void *
-thread(void *c)
+thread(void *unused)
 {
+    bl_chan *c = take();
     char byte;
 
     (void)!read(pipe_of_thread[0], &byte, 1);
     bl_chan_shut(c);
-    return NULL;
+    return unused;
 }
 
 static _Thread_local bl_chan *of_thread;
@@ -367,9 +405,16 @@ plant_live_elsewhere(void)
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     bl_chan **shared = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char *sparse = mmap(NULL, SPARSE_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     bl_go(live_mapped, mapped[12345] = bl_chan_new(0, 0));
+    mapped[0] = mapped[1024] = NULL;
+    madvise(mapped, 4096, GUARD_INSTALL); /* unknown to older kernels: then it is none */
+    madvise(mapped + 1024, 4096, GUARD_INSTALL);
     mprotect(mapped, 1 << 20, PROT_READ);
+    if (sparse != MAP_FAILED)
+        bl_go(live_sparse, *(bl_chan **)(sparse + SPARSE_BYTES / 2) = bl_chan_new(0, 0));
     bl_go(live_shared, shared[54321] = bl_chan_new(0, 0));
 }
 
@@ -390,19 +435,16 @@ plant_live_by_time(void)
 PLANT
 plant_live_by_goroutines(void)
 {
-    bl_chan *c = bl_chan_new(0, 0);
+    static void (*const waiters[])(bl_chan *) = {live_runner, live_system_call,
+                                                 live_sleeper, live_deferred};
+    static void (*const wakers[])(void) = {run, sit_in_kernel, slumber, defer_it};
+    bl_chan *c;
 
-    bl_go(live_runner, c);
-    bl_go(run, c);
-    c = bl_chan_new(0, 0);
-    bl_go(live_system_call, c);
-    bl_go(sit_in_kernel, c);
-    c = bl_chan_new(0, 0);
-    bl_go(live_sleeper, c);
-    bl_go(slumber, c);
-    c = bl_chan_new(0, 0);
-    bl_go(live_deferred, c);
-    bl_go(defer_it, c);
+    for (int i = 0; i < 4; i++) {
+        hand(waiters[i]);
+        bl_go(wakers[i]);
+        await_taken();
+    }
     c = bl_chan_new(0, 0);
     bl_go(live_chain, c);
     bl_go(live_link, c);
@@ -443,11 +485,11 @@ plant_live_in_memory(void)
 PLANT
 plant_live_by_threads(void)
 {
-    bl_chan *c = bl_chan_new(0, 0);
     pthread_t t;
 
-    bl_go(live_thread, c);
-    pthread_create(&t, NULL, thread, c);
+    hand(live_thread);
+    pthread_create(&t, NULL, thread, NULL);
+    await_taken();
     pthread_create(&t, NULL, thread_local, NULL);
 }
 

@@ -408,7 +408,7 @@ plant_live_elsewhere(void)
     char *sparse = mmap(NULL, SPARSE_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    bl_go(live_mapped, mapped[12345] = bl_chan_new(0, 0));
+    bl_go(live_mapped, mapped[5000] = bl_chan_new(0, 0));
     mapped[0] = mapped[1024] = NULL;
     madvise(mapped, 4096, GUARD_INSTALL); /* unknown to older kernels: then it is none */
     madvise(mapped + 1024, 4096, GUARD_INSTALL);

@@ -87,6 +87,13 @@ struct leak {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* one at a time */
 static _Atomic int64_t last_count;
 
+void
+bl__leaks_in_child(void)
+{
+    pthread_mutex_init(&mutex, NULL);
+    atomic_store(&last_count, 0);
+}
+
 static void
 nap(int64_t ns)
 {

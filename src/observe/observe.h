@@ -235,6 +235,9 @@ void bl__add_seen(struct bl__profile *p, const struct bl__seen *seen);
 
 /* Finds the goroutines that nothing will wake. */
 void bl__collect_leaks(struct bl__profile *p);
+/* To be called behind a fork: who was at it did not come along. */
+void bl__stop_in_child(void);
+void bl__leaks_in_child(void);
 /* How many there were the last time. */
 int64_t bl__leaks_count(void);
 /* debug=2: every goroutine, and which are leaked. */

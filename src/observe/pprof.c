@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,13 @@ serve_from_environment(const char *address)
                 address, port);
 }
 
+static void
+in_child(void)
+{
+    bl__stop_in_child();
+    bl__leaks_in_child();
+}
+
 __attribute__((constructor(103))) static void
 start(void)
 {
@@ -183,6 +191,7 @@ start(void)
     }
     bl__labels_start();
     bl__heap_init();
+    pthread_atfork(NULL, NULL, in_child);
     if (bl__core->pprof_address[0] && is_wanted())
         serve_from_environment(bl__core->pprof_address);
 }

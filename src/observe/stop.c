@@ -72,6 +72,13 @@ static struct {
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
+/* Nobody stands still while a process forks, but somebody may have been about to ask. */
+void
+bl__stop_in_child(void)
+{
+    pthread_mutex_init(&one_at_a_time, NULL);
+}
+
 static void
 futex_wait(const void *word, uint32_t value, int64_t ns)
 {

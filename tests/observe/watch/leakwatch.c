@@ -6,11 +6,14 @@
  * was a false alarm.  LEAKWATCH_MS is the time between two looks; LEAKWATCH_LOG a file
  * that says, at the end, how many there were. */
 #define _GNU_SOURCE
+#include "sched/core.h"
+
 #include <belay/pprof.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -101,16 +104,18 @@ look(int fd)
     free(text);
 }
 
+static struct timespec every;
+
 static void *
-watch(void *every)
+watch(void *unused)
 {
     int fd = memfd_create("leakwatch", MFD_CLOEXEC);
 
     for (;;) {
-        nanosleep(every, NULL);
+        nanosleep(&every, NULL);
         look(fd);
     }
-    return NULL;
+    return unused;
 }
 
 __attribute__((destructor)) static void
@@ -124,13 +129,41 @@ tell(void)
                 looks, most);
 }
 
+/* The thread wakes nobody: deadlocks are still seen. */
+static void
+count(int change)
+{
+    struct bl__sched *sched = bl__read_core()->sched;
+
+    while (!bl__trylock(&sched->lock))
+        sched_yield();
+    sched->base_threads += change;
+    bl__unlock(&sched->lock);
+}
+
+static void
+start_thread(void)
+{
+    pthread_t t;
+
+    nbefore = looks = most = 0;
+    if (pthread_create(&t, NULL, watch, NULL) == 0)
+        count(1);
+}
+
+static void
+start_child(void)
+{
+    count(-1); /* it did not come along */
+    start_thread();
+}
+
 __attribute__((constructor)) static void
 start(void)
 {
-    static struct timespec every;
     const char *ms = getenv("LEAKWATCH_MS");
-    pthread_t t;
 
     every.tv_nsec = (ms ? atol(ms) : 20) * 1000000;
-    pthread_create(&t, NULL, watch, &every);
+    pthread_atfork(NULL, NULL, start_child);
+    start_thread();
 }

@@ -82,6 +82,7 @@ struct leak {
     struct bl__marking how;
     pid_t marker;                /* 0: none has been made */
     bool is_copy;
+    bool is_whole;               /* nobody went on too early */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* one at a time */
@@ -375,25 +376,21 @@ find(struct leak *l, int64_t *stopped_ns)
 {
     struct bl__g *g = bl__core->self_or_null();
     struct bl__ctx ctx;
-    bool is_whole;
 
     bl__core->here(&ctx);
     l->how.caller = g && g->m ? g : NULL;
     l->how.here = BL__CTX_SP(&ctx);
     wipe_stack();
-    is_whole = bl__stop_and_call(copy, l, stopped_ns);
+    l->is_whole = bl__stop_and_call(copy, l, stopped_ns);
     if (l->is_copy)
         while (waitpid(l->marker, NULL, __WALL) < 0 && errno == EINTR)
             continue;
-    return is_whole && atomic_load(&l->out->state) == BL__MARK_DONE;
+    return l->is_whole && atomic_load(&l->out->state) == BL__MARK_DONE;
 }
 
-/* NULL: all is well. */
 static const char *
-reason_of(const struct leak *l, bool is_whole)
+reason_of(const struct leak *l)
 {
-    if (is_whole)
-        return NULL;
     switch (l->out ? atomic_load(&l->out->state) : BL__MARK_MEMORY) {
     case BL__MARK_LATE:
         return "it took too long";
@@ -402,8 +399,9 @@ reason_of(const struct leak *l, bool is_whole)
     case BL__MARK_BLIND:
         return "the process can't see its own pages";
     default:
-        return l->marker > 0 ? "threads stood still for too long, or the copy has died"
-                             : "no process could be made to look";
+        return l->marker <= 0 ? "no process could be made to look"
+               : l->is_whole  ? "the process that looked has died"
+                              : "threads stood still for too long";
     }
 }
 
@@ -440,10 +438,10 @@ find_leaks(struct found *f)
         l.how.own_low = (uintptr_t)l.stacks + STACK;
         l.how.own_high = l.how.own_low + STACK;
         l.how.out = l.out;
-        f->trouble = reason_of(&l, find(&l, &f->stopped_ns));
+        f->trouble = find(&l, &f->stopped_ns) ? NULL : reason_of(&l);
         f->blind = l.tracing->blind;
     } else {
-        f->trouble = reason_of(&l, false);
+        f->trouble = reason_of(&l);
     }
     if (f->trouble && f->out)
         f->out->n = 0;

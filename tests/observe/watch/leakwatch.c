@@ -32,6 +32,7 @@ struct leaked {
 
 static struct leaked before[MOST];
 static int nbefore, looks, most;
+static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER; /* not while the program forks */
 
 /* The state of goroutine id in a list of them; NULL: it is gone. */
 static const char *
@@ -113,7 +114,9 @@ watch(void *unused)
 
     for (;;) {
         nanosleep(&every, NULL);
+        pthread_mutex_lock(&looking);
         look(fd);
+        pthread_mutex_unlock(&looking);
     }
     return unused;
 }
@@ -152,8 +155,21 @@ start_thread(void)
 }
 
 static void
+before_fork(void)
+{
+    pthread_mutex_lock(&looking);
+}
+
+static void
+after_fork(void)
+{
+    pthread_mutex_unlock(&looking);
+}
+
+static void
 start_child(void)
 {
+    pthread_mutex_init(&looking, NULL);
     count(-1); /* it did not come along */
     start_thread();
 }
@@ -164,6 +180,6 @@ start(void)
     const char *ms = getenv("LEAKWATCH_MS");
 
     every.tv_nsec = (ms ? atol(ms) : 20) * 1000000;
-    pthread_atfork(NULL, NULL, start_child);
+    pthread_atfork(before_fork, after_fork, start_child);
     start_thread();
 }

@@ -54,6 +54,7 @@ enum {
 };
 
 #define LONG_NS INT64_C(30000000000)
+#define HOLD_NS INT64_C(5000000000) /* threads, whatever has become of the asker */
 
 /* GOING    the tracer may begin        asker
  * STOPPED  all that can be are         tracer
@@ -248,13 +249,14 @@ trace(void *arg)
 {
     struct tracing *t = arg;
 
-    await_step(t, GOING, LONG_NS);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* the asker's exec must not leave main stopped */
+    await_step(t, GOING, HOLD_NS);
     for (int i = 0; i < ROUNDS && seize_all(t) > 0; i++)
         await_all(t);
     for (uint32_t i = 0; i < t->n; i++)
         t->blind += !t->threads[i].is_stopped && !t->threads[i].is_gone;
     set_step(t, STOPPED);
-    await_step(t, DONE, LONG_NS);
+    await_step(t, DONE, HOLD_NS);
     for (uint32_t i = 0; i < t->n; i++)
         if (t->threads[i].is_stopped)
             ptrace(PTRACE_DETACH, t->threads[i].tid, NULL, (long)t->threads[i].signal);
@@ -312,6 +314,7 @@ mark_copy(void *arg)
 static int
 mark_here(void *arg)
 {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     bl__mark(arg);
     return 0;
 }

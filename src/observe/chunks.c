@@ -111,9 +111,8 @@ search_heap(struct reader *r, uintptr_t base, struct bl__part *parts, size_t n)
     uintptr_t from = arena - base < 128 ? arena : base;
     struct chain c = {.end = base + size};
 
-    if (!arena || arena % 8 || size > HEAP || size % PAGE || !bl__peek(arena + ARENA_TOP, &c.top, 8))
-        return;
-    if (c.top)
+    if (arena && arena % 8 == 0 && size <= HEAP && size % PAGE == 0 &&
+        bl__peek(arena + ARENA_TOP, &c.top, 8) && c.top)
         search(r, &c, from + 16, parts, n);
 }
 

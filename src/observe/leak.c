@@ -149,7 +149,9 @@ is_dead(const struct tracing *t, int tid)
 static bool
 is_known(const struct tracing *t, int tid)
 {
-    if (tid == t->asker || bl__stopped_thread(tid))
+    uintptr_t low, high;
+
+    if (tid == t->asker || bl__stopped_thread(tid, &low, &high))
         return true;
     for (uint32_t i = 0; i < t->n; i++)
         if (t->threads[i].tid == tid)

@@ -98,6 +98,7 @@ struct marking {
     struct bl__list parts;       /* struct bl__part: for somebody else's memory */
     struct bl__list found;       /* uint32_t: contexts that have not been looked at */
     struct bl__list regions, skip; /* skip: struct span, by address */
+    struct bl__list g0s;         /* struct span: what schedulers have in use */
     bool is_blind;               /* contexts are being changed */
     size_t skipped;              /* of skip */
     uintptr_t objects_low, objects_span, stacks_low, stacks_span;
@@ -320,31 +321,52 @@ add_contexts(struct marking *k)
     } else {
         skip(k, roots, roots + BL__ROOTS);
     }
+}
+
+static void
+add_context_objects(struct marking *k)
+{
     for (uint32_t i = 0; i < k->contexts.n; i++) {
         const struct bl__canceler *c = AT(&k->contexts, struct context, i)->c;
 
         ADD(k, &k->objects, (struct object){.low = (uintptr_t)context_low(c),
                                             .high = (uintptr_t)(c + 1), .context = i + 1});
     }
+    bl__list_sort(&k->objects, sizeof(struct object));
 }
 
 
 /* --- what does not count: Belay's own ---------------------------------------- */
 
-/* What of the stack of m's scheduler is not in use. */
+static void
+add_g0(struct marking *k, uintptr_t low, uintptr_t high)
+{
+    ADD(k, &k->g0s, (struct span){low & -(uintptr_t)8, high & -(uintptr_t)8});
+}
+
+/* The stack of m's scheduler, and its registers if that is what runs: it has released the
+ * locks of whoever parked, and their addresses are still there.  What counts is only what
+ * timers' functions work at. */
 static void
 skip_g0(struct marking *k, const struct bl__m *m)
 {
-    const struct bl__ctx *ctx = bl__stopped_thread(m->tid);
+    uintptr_t low = m->g0.stack_low, high = m->g0_high, sp = (uintptr_t)m->g0.sp;
+    uintptr_t sigstack_low, sigstack_high;
+    const struct bl__ctx *ctx = bl__stopped_thread(m->tid, &sigstack_low, &sigstack_high);
     const struct bl__g *own = k->how->caller;
-    uintptr_t low = m->g0.stack_low, size = m->g0.stack_high - low, sp = (uintptr_t)m->g0.sp;
 
-    if (!ctx && !(own && own->m == m))
+    if (!high || (!ctx && !(own && own->m == m)))
         return;
-    if (ctx && BL__CTX_SP(ctx) - low < size)
+    if (ctx && BL__CTX_SP(ctx) - low < high - low) {
         sp = BL__CTX_SP(ctx) - RED_ZONE;
-    if (sp > low && sp - low < size)
-        skip(k, (void *)low, (void *)sp);
+        skip(k, (void *)sigstack_low, (void *)sigstack_high);
+        skip(k, ctx, ctx + 1);
+        add_g0(k, (uintptr_t)ctx, (uintptr_t)(ctx + 1));
+    }
+    if (sp <= low || sp >= high)
+        return;
+    skip(k, (void *)low, (void *)high);
+    add_g0(k, sp, high);
 }
 
 static void
@@ -775,14 +797,14 @@ mark_stack(struct marking *k, struct goroutine *g, uintptr_t at)
 }
 
 static inline void
-mark_word(struct marking *k, uintptr_t word)
+mark_word(struct marking *k, uintptr_t word, bool is_g0)
 {
     struct object *o;
     struct goroutine *g;
 
     if (BL__UNLIKELY(word - k->objects_low < k->objects_span) &&
         (k->filter[filter_bit(word) / 64] >> filter_bit(word) % 64 & 1) &&
-        (o = find(&k->objects, sizeof *o, word)))
+        (o = find(&k->objects, sizeof *o, word)) && (o->context || !is_g0))
         mark_object(k, o);
     if (BL__UNLIKELY(word - k->stacks_low < k->stacks_span) &&
         (g = find(&k->goroutines, sizeof *g, word)))
@@ -793,7 +815,17 @@ static BL__NO_ASAN void
 mark_words(struct marking *k, uintptr_t low, uintptr_t high)
 {
     for (; low < high; low += sizeof low)
-        mark_word(k, *(const volatile uintptr_t *)low);
+        mark_word(k, *(const volatile uintptr_t *)low, false);
+}
+
+static BL__NO_ASAN void
+mark_g0s(struct marking *k)
+{
+    const struct span *s = k->g0s.data;
+
+    for (size_t i = 0; i < k->g0s.n; i++)
+        for (uintptr_t at = s[i].low; at < s[i].high; at += sizeof at)
+            mark_word(k, *(const volatile uintptr_t *)at, true);
 }
 
 /* Without what is to be left out.  Calls come with rising addresses. */
@@ -1086,7 +1118,7 @@ collect(struct marking *k)
     if (k->filter == MAP_FAILED)
         fail(k, BL__MARK_MEMORY);
     add_contexts(k);
-    bl__list_sort(&k->objects, sizeof(struct object));
+    add_context_objects(k);
     add_main(k);
     bl__core->each_goroutine(add_goroutine, k);
     bl__core->each_slab(skip_slab, k);
@@ -1130,6 +1162,7 @@ bl__mark(const struct bl__marking *how)
     if (setjmp(k->failed) == 0) {
         collect(k);
         mark_roots(k);
+        mark_g0s(k);
         mark_found(k);
         report(k);
         how->out->took_ns = bl__core->now() - began;
@@ -1145,6 +1178,7 @@ bl__mark(const struct bl__marking *how)
     free_list(&k->found);
     free_list(&k->regions);
     free_list(&k->skip);
+    free_list(&k->g0s);
     if (k->filter && k->filter != MAP_FAILED)
         munmap(k->filter, FILTER / 8);
 }

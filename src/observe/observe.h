@@ -225,8 +225,9 @@ bool bl__stop_and_call(void (*f)(void *arg), void *arg, int64_t *stopped_ns);
  * STOPPED, and is NULL otherwise.  AT_REST: its registers lie where g->sp points. */
 enum bl__whereabouts { BL__AT_REST, BL__STOPPED, BL__ELSEWHERE };
 enum bl__whereabouts bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx);
-/* A thread's registers; NULL: it has not been stopped. */
-const struct bl__ctx *bl__stopped_thread(int tid);
+/* A thread's registers, and the stack that it waits on; NULL: it has not been stopped. */
+const struct bl__ctx *bl__stopped_thread(int tid, uintptr_t *sigstack_low,
+                                         uintptr_t *sigstack_high);
 
 /* One more of p's, a profile of goroutines. */
 void bl__add_seen(struct bl__profile *p, const struct bl__seen *seen);

@@ -56,6 +56,7 @@ struct slot {
     bool is_taken;               /* its goroutine has been found */
     bool blocks_signals;         /* may go on behind our back */
     bool on_sigstack;            /* in a handler, of users' */
+    uintptr_t sigstack_low, sigstack_high; /* where our handler is */
     struct bl__g *to;            /* it is about to switch there; NULL: it is not */
     struct bl__ctx ctx;
 };
@@ -119,6 +120,8 @@ stand_still(void *ucontext)
     bl__core->ctx_from_signal(&slot->ctx, ucontext);
     sigaltstack(NULL, &alt);
     slot->on_sigstack = BL__CTX_SP(&slot->ctx) - (uintptr_t)alt.ss_sp < alt.ss_size;
+    slot->sigstack_low = (uintptr_t)alt.ss_sp;
+    slot->sigstack_high = slot->sigstack_low + alt.ss_size;
     atomic_store(&slot->state, HERE);
     atomic_fetch_add(&stop.arrived, 1);
     futex_wake(&stop.arrived);
@@ -499,11 +502,16 @@ bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx)
 }
 
 const struct bl__ctx *
-bl__stopped_thread(int tid)
+bl__stopped_thread(int tid, uintptr_t *sigstack_low, uintptr_t *sigstack_high)
 {
-    for (uint32_t i = 0; i < stop.n; i++)
-        if (stop.slots[i].tid == tid)
-            return atomic_load(&stop.slots[i].state) == HERE ? &stop.slots[i].ctx : NULL;
+    for (uint32_t i = 0; i < stop.n; i++) {
+        const struct slot *slot = &stop.slots[i];
+
+        *sigstack_low = slot->sigstack_low;
+        *sigstack_high = slot->sigstack_high;
+        if (slot->tid == tid)
+            return atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    }
     return NULL;
 }
 

@@ -149,6 +149,8 @@ struct bl__m {
     bool has_started;            /* its g0 has a stack */
     bool ends;                   /* the goroutine bound to it has ended */
     int tid;
+    uintptr_t g0_high;           /* what g0 runs lies below; 0: it has no stack.  Above
+                                    are thread-locals, where it is the thread's own */
 };
 
 struct bl__sched {

@@ -6,6 +6,7 @@
  *
  *   planted      writes profile goroutineleak as text
  *   serve        the same, and serves profiles until its input ends
+ *   hidden       a goroutine that is woken through a pointer that nobody can see
  *   many N       N leaked ones among N others; how long it takes, in milliseconds
  *
  * Each live_ one could be woken through the one thing that its name says. */
@@ -574,15 +575,42 @@ many(int n)
     return 1;
 }
 
+PLANT
+hide(uintptr_t *hidden)
+{
+    bl_chan *c = bl_chan_new(0, 0);
+
+    bl_go(leak_recv, c);
+    *hidden = ~(uintptr_t)c;
+    c = NULL;
+    __asm__ volatile("" : "+r"(c));
+}
+
+static int
+hidden(void)
+{
+    uintptr_t c;
+
+    hide(&c);
+    wipe_stack();
+    bl_sleep(500 * BL_MILLISECOND);
+    bl_chan_shut((bl_chan *)~c);
+    bl_sleep(200 * BL_MILLISECOND);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "planted";
-    bl_chan *of_main = bl_chan_new(0, 0);
+    bl_chan *of_main;
     int c;
 
+    if (strcmp(mode, "hidden") == 0)
+        return hidden();
     if (strcmp(mode, "many") == 0)
         return many(argc > 2 ? atoi(argv[2]) : 1000);
+    of_main = bl_chan_new(0, 0);
     bl_go(live_main, of_main);
     plant_leaks();
     plant_live();

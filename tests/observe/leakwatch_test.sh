@@ -29,8 +29,11 @@ failed() {
     exit 1
 }
 
-# the watch itself can tell
-! watched "$build/tests/observe-leak" hidden || failed 'a false alarm was not noticed'
+# the watch itself can tell (unless a stale pointer was in the way)
+for ((try = 0; try < 10; try++)); do
+    watched "$build/tests/observe-leak" hidden || break
+done 2>/dev/null
+[ $try -lt 10 ] || failed 'a false alarm was not noticed'
 grep -q 'leakwatch: goroutine [0-9]* was leaked' "$tmp/out" || failed 'hidden'
 
 # name, and what it is to be run with

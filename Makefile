@@ -47,9 +47,15 @@ stress: all ## STRESS_SECONDS=1800 of random stress of goroutines; STRESS_SEED=N
 pool-stress: all ## SECONDS=300 of a connection pool under 10,000 goroutines on two processors
 	BELAYMAXPROCS=2 $(BUILD)/tests/stress-connpool --seconds $(SECONDS)
 
+fuzz: all ## SECONDS=300 of libFuzzer on the HTTP server's request path
+	BUILD=$(BUILD) tests/http/fuzz.sh $(SECONDS)
+
 bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=1, BENCH_JSON=file, BASE=revision
 	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE)) \
 	    $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(BENCH_FULL),--full)
+
+bench-http: all ## hello world over HTTP, beside Go, libmicrohttpd and nginx
+	bench/http/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON))
 
 asan: ## the tests under AddressSanitizer
 	$(MAKE) check BUILD=build-asan CMAKE_ARGS=-DBELAY_SANITIZE=address
@@ -75,4 +81,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check docs differential stress pool-stress bench asan ubsan tsan install clean help
+.PHONY: all demo check docs differential stress pool-stress fuzz bench bench-http asan ubsan tsan install clean help

@@ -12,7 +12,10 @@
 #   zlib1g-dev         profiles are gzip'ed (the belay command)
 #   libcurl4-openssl-dev  HTTP, with timeouts, TLS and Unix sockets, for the belay
 #                      command: better than what we would write
-#   libssl-dev         libcrypto's SHA-256 for the demo (examples/digest): as fast as
+#   libhttp-parser-dev HTTP/1.1's syntax, from Node.js (libbelay-http): small, without
+#                      I/O of its own.  llhttp has followed it, but Debian 12 has none;
+#                      libmicrohttpd brings threads, nghttp2 is HTTP/2's
+#   libssl-dev         TLS for libbelay-http; and libcrypto's SHA-256 for the demo (examples/digest): as fast as
 #                      Go's own (nettle's is a tenth slower), so that the comparison
 #                      is one of the pipelines
 #   python3            manual pages from the headers; test generators, benchmarks
@@ -32,10 +35,11 @@
 set -eu
 
 build='gcc g++ make cmake ninja-build pkg-config python3 zlib1g-dev libcurl4-openssl-dev'
-demo="$build libssl-dev"
+build="$build libhttp-parser-dev libssl-dev"
+demo=$build
 check="$build binutils libunwind-dev"
 docs="$build mandoc cmark-gfm"
-ci="$check mandoc cmark-gfm libssl-dev chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg spin"
+ci="$check mandoc cmark-gfm chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg spin"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
 
 case ${1-} in

@@ -36,7 +36,7 @@ read_word(struct reader *r, uintptr_t at)
 {
     if (at / PAGE * PAGE != r->page) {
         r->page = at / PAGE * PAGE;
-        if (!bl__peek(r->page, r->words, PAGE))
+        if (!bl__probe(r->page, r->words, PAGE))
             memset(r->words, 0, sizeof r->words);
     }
     return r->words[at % PAGE / sizeof(uintptr_t)];
@@ -112,7 +112,7 @@ search_heap(struct reader *r, uintptr_t base, struct bl__part *parts, size_t n)
     struct chain c = {.end = base + size};
 
     if (arena && arena % 8 == 0 && size <= HEAP && size % PAGE == 0 &&
-        bl__peek(arena + ARENA_TOP, &c.top, 8) && c.top)
+        bl__probe(arena + ARENA_TOP, &c.top, 8) && c.top)
         search(r, &c, from + 16, parts, n);
 }
 

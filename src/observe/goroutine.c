@@ -64,8 +64,7 @@ bl__collect_goroutine(struct bl__profile *p)
     for (const struct bl__seen *seen = all.first; seen; seen = seen->next)
         bl__add_seen(p, seen);
     if (all.is_cut)
-        snprintf(p->comment, sizeof p->comment, "not all goroutines: memory was short, or "
-                 "threads stood still for too long");
+        bl__snapshot_flaws(&all, p->comment, sizeof p->comment);
     bl__snapshot_free(&all);
 }
 
@@ -131,9 +130,13 @@ bl__collect_defer(struct bl__profile *p)
         }
     registered = all.registered + atomic_load(&bl__core->defers->registered);
     by_panic = all.by_panic + atomic_load(&bl__core->defers->by_panic);
-    snprintf(p->comment, sizeof p->comment,
-             "registered %" PRIu64 ", run %" PRIu64 ", of them by panics and goexit %" PRIu64,
-             registered, registered > pending ? registered - pending : 0, by_panic);
+    if (all.is_cut || all.unknown > 0) /* what is missing would count as run */
+        bl__snapshot_flaws(&all, p->comment, sizeof p->comment);
+    else
+        snprintf(p->comment, sizeof p->comment,
+                 "registered %" PRIu64 ", run %" PRIu64
+                 ", of them by panics and goexit %" PRIu64,
+                 registered, registered > pending ? registered - pending : 0, by_panic);
     bl__snapshot_free(&all);
 }
 
@@ -257,6 +260,7 @@ bl__goroutines_text(struct bl__buf *out, const struct bl__leaked *leaked)
 {
     struct printing *p = malloc(sizeof *p);
     struct bl__snapshot all;
+    char flaws[256];
     bool is_first = true;
 
     if (!p) {
@@ -273,6 +277,8 @@ bl__goroutines_text(struct bl__buf *out, const struct bl__leaked *leaked)
                 print_one(p, seen, is_first);
                 is_first = false;
             }
+    if (*bl__snapshot_flaws(&all, flaws, sizeof flaws))
+        bl__buf_print(out, "\n(%s)\n", flaws);
     bl__snapshot_free(&all);
     free(p);
 }

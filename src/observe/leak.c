@@ -7,7 +7,7 @@
  * only until it has been copied by fork(), and the copy is looked at.  To see everything
  * that has a pointer at that moment three processes play together:
  *
- *   asker    stops the threads that run goroutines (stop.c), starts the tracer, waits
+ *   asker    stops the threads that are inside Belay (stop.c), starts the tracer, waits
  *            for it, forks the marker, lets all go on, waits for the marker
  *   tracer   shares the asker's memory; stops the other threads with ptrace(), without
  *            a signal that anybody could notice, and notes their registers there
@@ -46,9 +46,9 @@ enum {
     STACK = 1 << 18,
     THREADS = 16384,
     ROUNDS = 8,                  /* looks for threads that have begun meanwhile */
-    STOP_NS = 50000000,          /* for a thread to stop */
-    TRACE_NS = 300000000,
-    SHORT_NS = 500000000,        /* to mark while all wait */
+    STOP_NS = 300000000,         /* for a thread to stop: if the machine is busy */
+    TRACE_NS = 500000000,
+    SHORT_NS = 400000000,        /* to mark while all wait */
     GENERAL_REGISTERS = 1,       /* NT_PRSTATUS, NT_PRFPREG of elf.h */
     VECTOR_REGISTERS = 2,
 };
@@ -82,6 +82,7 @@ struct leak {
     char *stacks;                /* the tracer's, the marker's */
     struct bl__marking how;
     pid_t marker;                /* 0: none has been made */
+    enum bl__spared spared;      /* threads in users' code: the tracer's */
     bool is_copy;
     bool is_whole;               /* nobody went on too early */
 };
@@ -386,7 +387,7 @@ find(struct leak *l, int64_t *stopped_ns)
     l->how.caller = g && g->m ? g : NULL;
     l->how.here = BL__CTX_SP(&ctx);
     wipe_stack();
-    l->is_whole = bl__stop_and_call(copy, l, stopped_ns);
+    l->is_whole = bl__stop_and_call(copy, l, l->spared, stopped_ns);
     if (l->is_copy)
         while (waitpid(l->marker, NULL, __WALL) < 0 && errno == EINTR)
             continue;
@@ -424,6 +425,37 @@ free_found(struct found *f)
     unmap(f->out, f->size);
 }
 
+/* The stack pointer of a thread that the tracer has stopped. */
+static uintptr_t
+sp_of(const void *arg, int tid)
+{
+    const struct tracing *t = arg;
+
+    for (uint32_t i = 0; i < t->n; i++)
+        if (t->threads[i].tid == tid)
+            return t->threads[i].is_stopped ? t->threads[i].general[BL__PTRACE_SP] : 0;
+    return 0;
+}
+
+/* Threads in users' code are left to the tracer, as they may be asleep in the kernel.  Where
+ * it is not permitted they are stopped by a signal, as it can't be helped. */
+static void
+find_twice(struct leak *l, struct found *f)
+{
+    for (int tries = 0; tries < 2; tries++) {
+        memset(l->tracing, 0, sizeof *l->tracing);
+        l->tracing->pid = getpid();
+        l->tracing->asker = (int)syscall(SYS_gettid);
+        atomic_store(&l->out->state, BL__MARK_NONE);
+        l->spared = tries == 0 ? BL__SPARE_OUTSIDE : BL__SPARE_NONE;
+        l->is_copy = false;
+        f->trouble = find(l, &f->stopped_ns) ? NULL : reason_of(l);
+        f->blind = l->tracing->blind;
+        if (!f->trouble && !f->blind)
+            return;
+    }
+}
+
 static void
 find_leaks(struct found *f)
 {
@@ -437,14 +469,13 @@ find_leaks(struct found *f)
     l.out = f->out = map(f->size, MAP_SHARED);
     l.stacks = map(2 * STACK, MAP_PRIVATE);
     if (l.tracing && l.out && l.stacks) {
-        l.tracing->pid = getpid();
-        l.tracing->asker = (int)syscall(SYS_gettid);
         l.out->room = room;
         l.how.own_low = (uintptr_t)l.stacks + STACK;
         l.how.own_high = l.how.own_low + STACK;
         l.how.out = l.out;
-        f->trouble = find(&l, &f->stopped_ns) ? NULL : reason_of(&l);
-        f->blind = l.tracing->blind;
+        l.how.sp_of = sp_of;
+        l.how.arg = l.tracing;
+        find_twice(&l, f);
     } else {
         f->trouble = reason_of(&l);
     }

@@ -186,7 +186,7 @@ handle_faults(void)
 }
 
 BL__NO_ASAN bool
-bl__peek(uintptr_t from, void *to, size_t n)
+bl__probe(uintptr_t from, void *to, size_t n)
 {
     sigjmp_buf here;
     bool is_readable = false;
@@ -354,8 +354,10 @@ skip_g0(struct marking *k, const struct bl__m *m)
     uintptr_t sigstack_low, sigstack_high;
     const struct bl__ctx *ctx = bl__stopped_thread(m->tid, &sigstack_low, &sigstack_high);
     const struct bl__g *own = k->how->caller;
+    uintptr_t traced = ctx ? 0 : k->how->sp_of(k->how->arg, m->tid);
 
-    if (!high || (!ctx && !(own && own->m == m)))
+    if (!high || (!ctx && !(own && own->m == m) &&
+                  (traced == 0 || traced - low < high - low)))
         return;
     if (ctx && BL__CTX_SP(ctx) - low < high - low) {
         sp = BL__CTX_SP(ctx) - RED_ZONE;
@@ -428,14 +430,17 @@ add_goroutine(void *arg, struct bl__g *g)
     struct marking *k = arg;
     const struct bl__ctx *ctx = NULL;
     uintptr_t sp = (uintptr_t)g->sp;
+    int tid;
     enum bl__whereabouts where = BL__AT_REST;
     struct goroutine new = {.g = g, .high = g->stack_high};
 
     if (g == k->how->caller)
         sp = k->how->here;
-    else if ((where = bl__stopped_at(g, &ctx)) == BL__STOPPED)
+    else if ((where = bl__stopped_at(g, &ctx, &tid)) == BL__STOPPED)
         sp = BL__CTX_SP(ctx) - RED_ZONE;
-    new.is_whole = where == BL__ELSEWHERE || sp < g->stack_low || sp >= g->stack_high;
+    else if (where == BL__ELSEWHERE)
+        sp = k->how->sp_of(k->how->arg, tid) - RED_ZONE;
+    new.is_whole = sp < g->stack_low || sp >= g->stack_high;
     new.low = new.is_whole ? g->stack_low : sp & ~(uintptr_t)7;
     new.state = where == BL__AT_REST && !new.is_whole && g != k->how->caller &&
                         !g->is_system && atomic_load(&g->status) == BL__G_WAITING
@@ -478,7 +483,7 @@ look_at(struct marking *k, uintptr_t at, size_t n)
     g = find(&k->goroutines, sizeof *g, at);
     if (g && !g->is_whole && at + n <= g->high)
         return (const void *)at;
-    if (n > sizeof copy || !bl__peek(at, copy, n))
+    if (n > sizeof copy || !bl__probe(at, copy, n))
         return NULL;
     k->readable = at / PAGE;
     return (const void *)at;

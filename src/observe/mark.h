@@ -24,7 +24,7 @@ void bl__list_sort(struct bl__list *l, size_t size);
 #define BL__NO_ASAN __attribute__((no_sanitize("address")))
 
 /* Reads memory that may not be there: words. */
-bool bl__peek(uintptr_t from, void *to, size_t n);
+bool bl__probe(uintptr_t from, void *to, size_t n);
 
 /* An address, and the block of malloc() that it is in; high is 0: not known. */
 struct bl__part {

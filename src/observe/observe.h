@@ -207,24 +207,31 @@ struct bl__snapshot {
     size_t used, size;
     void *blocks;
     bool is_cut;            /* memory was short, or somebody lost patience */
+    uint64_t unknown;       /* goroutines whose deferred calls could not be looked at */
 };
 
-/* Stops all goroutines, notes them, and lets them go on. */
+/* Stops all goroutines, notes them, and lets them go on; again if that was not all. */
 void bl__snapshot_take(struct bl__snapshot *s);
 /* The same for those that wants(arg, g). */
 void bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
                           void *arg);
+/* Writes what is missing in it, "" if nothing is, and returns text. */
+const char *bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size);
 void bl__snapshot_free(struct bl__snapshot *s);
 const struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
 
-/* Calls f(arg) while all stand still: it may neither allocate nor lock.  Returns false
- * if somebody has gone on before it was done. */
-bool bl__stop_and_call(void (*f)(void *arg), void *arg, int64_t *stopped_ns);
+/* Calls f(arg) while all stand still: it may neither allocate nor lock.  Left alone are
+ * threads that sleep in the kernel, or all that are in users' code.  Returns false if
+ * somebody has gone on before it was done. */
+enum bl__spared { BL__SPARE_NONE, BL__SPARE_ASLEEP, BL__SPARE_OUTSIDE };
+bool bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
+                       int64_t *stopped_ns);
 
 /* What f may ask: where g, but for the caller, is; *ctx has its registers, if it is
- * STOPPED, and is NULL otherwise.  AT_REST: its registers lie where g->sp points. */
+ * STOPPED, *tid its thread, if it is ELSEWHERE: spared, or not stopped.  AT_REST: its
+ * registers lie where g->sp points. */
 enum bl__whereabouts { BL__AT_REST, BL__STOPPED, BL__ELSEWHERE };
-enum bl__whereabouts bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx);
+enum bl__whereabouts bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx, int *tid);
 /* A thread's registers, and the stack that it waits on; NULL: it has not been stopped. */
 const struct bl__ctx *bl__stopped_thread(int tid, uintptr_t *sigstack_low,
                                          uintptr_t *sigstack_high);
@@ -261,6 +268,9 @@ struct bl__marking {
     struct bl__g *caller;   /* NULL: a plain thread */
     uintptr_t here;         /* what lies above, on its stack, is in use */
     uintptr_t own_low, own_high; /* the marker's stack */
+    /* The stack pointer of a thread that was stopped in another way; 0: not known. */
+    uintptr_t (*sp_of)(const void *arg, int tid);
+    const void *arg;
     int64_t until;
     struct bl__leaked *out;
 };
@@ -269,6 +279,24 @@ bool bl__is_leaked(const struct bl__leaked *l, uint64_t id); /* l may be NULL */
 
 /* To be called where everything stands still, or in a copy of that. */
 void bl__mark(const struct bl__marking *how);
+
+/* --- threads that sleep in the kernel (asleep.c) ------------------------------- */
+
+struct bl__asleep {
+    int tid;
+    uint64_t switches;
+    struct bl__ctx ctx;
+};
+
+/* Finds out where a thread is that sleeps in a system call of its goroutine's, without
+ * waking it.  Returns false if that can't be known.  Call with sched.lock held, after
+ * m->attention was set, and the barrier.  stack: to work with. */
+bool bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m,
+                      struct bl__stack *stack);
+/* Whether it has not run since. */
+bool bl__asleep_still(const struct bl__asleep *a);
+/* Copies memory that may not be there. */
+bool bl__peek(void *to, const void *from, size_t size);
 
 /* --- counters by stack (sites.c): safe in handlers and hooks ------------------ */
 

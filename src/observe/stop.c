@@ -7,6 +7,7 @@
  * goroutines are stopped where they are, by a signal, and wait in its handler:
  *
  *   state      meaning                           who may change it, to what
+ *   ASLEEP     in the kernel, to be left there   -
  *   ASKED      the signal is on its way          its thread -> HERE
  *   HERE       registers are noted, it waits     its thread -> LOST, after a second
  *   LOST       it has lost patience              -
@@ -19,14 +20,20 @@
  * one exception can't be helped, the loader's, for code that dlopen brought: then those
  * who wait lose patience, go on, and the snapshot ends early (is_cut).
  *
+ * Threads that sleep in a system call are not woken (asleep.c): should one have run
+ * meanwhile, the snapshot is not whole.
+ *
  * A thread that does not answer in time is one that the system does not let run, which
  * is as good, or one that blocks the signal.  Then only stacks are read, which stay
- * mapped whatever happens, and no deferred calls. */
+ * mapped whatever happens, and no deferred calls.  Most of that passes (pthread_create()
+ * blocks signals for a moment), so a snapshot that is not whole is tried again; one that
+ * is not in the end says so (is_cut, unknown). */
 #define _GNU_SOURCE
 #include "observe/observe.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -43,11 +50,15 @@ enum {
     SIGNAL = SIGURG,             /* ignored by default, so that a late one does no harm */
     ANSWER_NS = 100000000,
     PATIENCE_NS = 1000000000,
+    TRIES = 4,
+    PAUSE_NS = 5000000,          /* between them; then twice that, ... */
     BLOCK = 1 << 20,
     MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
+    MOST_ASLEEP = 10000000,      /* in one run, of a goroutine that may wake */
+    DEEPEST = 1000000,           /* frames with deferred calls */
 };
 
-enum state { ASKED, HERE, LOST };
+enum state { ASKED, HERE, LOST, ASLEEP };
 
 struct slot {
     struct bl__m *m;
@@ -59,6 +70,7 @@ struct slot {
     uintptr_t sigstack_low, sigstack_high; /* where our handler is */
     struct bl__g *to;            /* it is about to switch there; NULL: it is not */
     struct bl__ctx ctx;
+    struct bl__asleep asleep;
 };
 
 static struct {
@@ -198,7 +210,7 @@ make_slots(const struct bl__m *own)
     return true;
 }
 
-/* Whether the thread has the signal blocked; one that has ended has not. */
+/* Whether the thread has the signal blocked; one that has ended does nothing any more. */
 static bool
 blocks_signal(int tid)
 {
@@ -210,7 +222,7 @@ blocks_signal(int tid)
     snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return true;
+        return errno != ENOENT;
     n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
@@ -234,6 +246,35 @@ await(int64_t end)
         futex_wait(&stop.arrived, atomic_load(&stop.arrived), 1000000);
 }
 
+/* Whether it is in users' code, for all that the barrier has made known. */
+static bool
+is_outside(const struct bl__m *m)
+{
+    return m->g && m->g != &m->g0 && m->g->stack_high &&
+           !atomic_load_explicit(&m->inside, memory_order_acquire);
+}
+
+/* With attention set a thread that wakes can't come inside before the lock is free.  Those
+ * that run outside are left alone, too, if stack is NULL. */
+static void
+find_asleep(struct bl__stack *stack)
+{
+    if (!bl__core->sched->has_barrier)
+        return;
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (!atomic_load_explicit(&stop.slots[i].m->inside, memory_order_relaxed))
+            atomic_store_explicit(&stop.slots[i].m->attention, 1, memory_order_relaxed);
+    bl__core->barrier(); /* pairs with the signal fence in bl__enter */
+    for (uint32_t i = 0; i < stop.n; i++) {
+        struct slot *slot = &stop.slots[i];
+
+        if (stack ? bl__asleep_begin(&slot->asleep, slot->m, stack) : is_outside(slot->m)) {
+            slot->ctx = slot->asleep.ctx;
+            atomic_store(&slot->state, ASLEEP);
+        }
+    }
+}
+
 static void
 stop_all(void)
 {
@@ -244,8 +285,8 @@ stop_all(void)
     atomic_store(&stop.lost, false);
     atomic_fetch_add(&stop.moment, 1);
     for (uint32_t i = 0; i < stop.n; i++)
-        if (syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL) != 0)
-            stop.slots[i].blocks_signals = true; /* it has ended */
+        if (atomic_load(&stop.slots[i].state) == ASKED)
+            syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL);
     await(end - ANSWER_NS + ANSWER_NS / 8);
     for (uint32_t i = 0; i < stop.n; i++)
         if (atomic_load(&stop.slots[i].state) == ASKED)
@@ -270,7 +311,9 @@ struct noting {
     bool (*wants)(void *arg, const struct bl__g *g); /* NULL: all */
     void *arg;
     bool is_weak;                /* somebody may go on behind our back */
-    const struct bl__calls *node; /* the next frame with deferred calls */
+    bool is_asleep;              /* it may wake while it is looked at */
+    const struct bl__calls *at;  /* the next frame with deferred calls ... */
+    struct bl__calls node;       /* ... and a copy of it */
     uint32_t npending;
     struct bl__pending *pending;
     struct bl__stack stack;
@@ -306,21 +349,42 @@ record_size(const struct bl__record *r, const struct bl__record *newer)
     return newer && size < 1 << 16 ? size : sizeof *r;
 }
 
+/* Of a thread that sleeps nothing is believed to be there. */
+static bool
+look(const struct noting *n, void *to, const void *from, size_t size)
+{
+    if (n->is_asleep)
+        return bl__peek(to, from, size);
+    memcpy(to, from, size);
+    return true;
+}
+
 static void
-note_calls(struct noting *n, const struct bl__calls *node, uint32_t frame)
+go_to(struct noting *n, const struct bl__calls *at)
+{
+    n->at = at && look(n, &n->node, at, sizeof n->node) ? at : NULL;
+}
+
+static void
+note_calls(struct noting *n, uint32_t frame)
 {
     const struct bl__record *newer = NULL;
+    struct bl__record record;
 
-    for (const struct bl__record *r = node->top; r; newer = r, r = r->next) {
+    for (const struct bl__record *r = n->node.top; r; newer = r, r = record.next) {
         struct bl__pending *last = n->npending ? &n->pending[n->npending - 1] : NULL;
 
-        if (last && last->site == r->site && last->frame == frame && newer) {
+        if (!look(n, &record, r, sizeof record))
+            return;
+        if (last && last->site == record.site && last->frame == frame && newer) {
             last->count++;
             last->bytes += record_size(r, newer);
         } else if (n->npending < MOST_PENDING) {
             n->pending[n->npending++] =
-                (struct bl__pending){r->site, 1, record_size(r, newer), frame};
+                (struct bl__pending){record.site, 1, record_size(r, newer), frame};
         }
+        if (n->is_asleep && last && last->count > MOST_ASLEEP)
+            return; /* it is in a circle: it has woken */
     }
 }
 
@@ -329,17 +393,17 @@ on_frame(void *arg, uintptr_t cfa, uint32_t frame)
 {
     struct noting *n = arg;
 
-    for (; n->node && n->node->cfa == cfa; n->node = n->node->outer)
-        note_calls(n, n->node, frame);
+    for (; n->at && n->node.cfa == cfa; go_to(n, n->node.outer))
+        note_calls(n, frame);
 }
 
 static void
 walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
 {
-    n->node = n->is_weak ? NULL : g->calls;
+    go_to(n, n->is_weak ? NULL : g->calls);
     bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
-    for (; n->node; n->node = n->node->outer)
-        note_calls(n, n->node, UINT32_MAX);
+    for (uint32_t i = 0; n->at && i < DEEPEST; i++, go_to(n, n->node.outer))
+        note_calls(n, UINT32_MAX);
 }
 
 /* The thread that g is on: because it says so, or, in the few instructions in which that
@@ -369,6 +433,15 @@ is_next(const struct bl__g *g)
     return false;
 }
 
+static bool
+walk_asleep(struct noting *n, const struct bl__g *g, const struct slot *slot)
+{
+    n->is_asleep = true;
+    walk_from(n, g, &slot->ctx, true);
+    n->is_asleep = false;
+    return bl__asleep_still(&slot->asleep);
+}
+
 /* Returns whether its stack is known. */
 static bool
 walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
@@ -385,6 +458,8 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
     slot = runs_on(g);
     if (slot) {
         slot->is_taken = true;
+        if (atomic_load(&slot->state) == ASLEEP)
+            return walk_asleep(n, g, slot);
         if (atomic_load(&slot->state) != HERE)
             return false;
         walk_from(n, g, &slot->ctx, false);
@@ -433,6 +508,7 @@ note_goroutine(void *arg, struct bl__g *g)
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
+    s->unknown += !facts.is_known || n->is_weak;
     pcs = n->stack.n * sizeof(uintptr_t);
     pending = n->npending * sizeof *n->pending;
     seen = room_for(s, sizeof *seen + pcs + pending);
@@ -461,7 +537,8 @@ mark_running(bool mark)
     for (uint32_t i = 0; i < stop.n; i++) {
         struct slot *slot = &stop.slots[i];
         struct bl__g *g = slot->m->g;
-        bool is_on = atomic_load(&slot->state) == ASKED || slot->on_sigstack ||
+        uint32_t state = atomic_load(&slot->state);
+        bool is_on = state == ASKED || state == ASLEEP || slot->on_sigstack ||
                      BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low;
 
         if (g == &slot->m->g0)
@@ -479,8 +556,9 @@ note_all(void *arg)
     struct noting *n = arg;
     struct bl__g *g = bl__core->main_goroutine();
 
+    /* without a P it has its own goroutine only */
     for (uint32_t i = 0; i < stop.n; i++)
-        n->is_weak = n->is_weak || stop.slots[i].blocks_signals;
+        n->is_weak = n->is_weak || (stop.slots[i].blocks_signals && stop.slots[i].m->p);
     if (g)
         note_goroutine(n, g);
     bl__core->each_goroutine(note_goroutine, n);
@@ -493,11 +571,12 @@ bl__seen_pending(const struct bl__seen *seen)
 }
 
 enum bl__whereabouts
-bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx)
+bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx, int *tid)
 {
     struct slot *slot = runs_on(g);
 
     *ctx = slot && atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    *tid = slot ? slot->tid : 0;
     return !slot ? BL__AT_REST : *ctx ? BL__STOPPED : BL__ELSEWHERE;
 }
 
@@ -516,9 +595,11 @@ bl__stopped_thread(int tid, uintptr_t *sigstack_low, uintptr_t *sigstack_high)
 }
 
 bool
-bl__stop_and_call(void (*f)(void *arg), void *arg, int64_t *stopped_ns)
+bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
+                  int64_t *stopped_ns)
 {
     const struct bl__g *g = bl__core->self_or_null();
+    static struct bl__stack stack; /* protected by one_at_a_time */
     bool is_whole = false;
     int64_t began;
 
@@ -527,6 +608,8 @@ bl__stop_and_call(void (*f)(void *arg), void *arg, int64_t *stopped_ns)
     lock_sched();
     if (make_slots(g ? g->m : NULL)) {
         began = bl__core->now();
+        if (spared != BL__SPARE_NONE)
+            find_asleep(spared == BL__SPARE_ASLEEP ? &stack : NULL);
         stop_all();
         mark_running(true);
         f(arg);
@@ -540,16 +623,10 @@ bl__stop_and_call(void (*f)(void *arg), void *arg, int64_t *stopped_ns)
     return is_whole;
 }
 
-void
-bl__snapshot_take(struct bl__snapshot *s)
-{
-    bl__snapshot_take_of(s, NULL, NULL);
-}
-
-/* The goroutine that takes it stands first, with its own stack from here on. */
-void
-bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
-                     void *arg)
+/* One try; the last one spares nobody. */
+static void
+take(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g), void *arg,
+     bool is_last)
 {
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -561,19 +638,19 @@ bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const stru
         s->is_cut = true;
         return;
     }
-    bl__labels_freeze();
     bl__core->here(&ctx);
     *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
                          .wants = wants, .arg = arg,
                          .pending = (struct bl__pending *)(n + 1)};
     s->caller = n->caller ? g->id : 0;
-    if (!bl__stop_and_call(note_all, n, &s->stopped_ns))
+    if (!bl__stop_and_call(note_all, n, is_last ? BL__SPARE_NONE : BL__SPARE_ASLEEP,
+                           &s->stopped_ns))
         s->is_cut = true;
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }
 
-void
-bl__snapshot_free(struct bl__snapshot *s)
+static void
+give_back(struct bl__snapshot *s)
 {
     while (s->blocks) {
         void *block = s->blocks;
@@ -581,5 +658,45 @@ bl__snapshot_free(struct bl__snapshot *s)
         s->blocks = ((void **)block)[0];
         munmap(block, ((size_t *)block)[1]);
     }
+}
+
+void
+bl__snapshot_take(struct bl__snapshot *s)
+{
+    bl__snapshot_take_of(s, NULL, NULL);
+}
+
+/* The goroutine that takes it stands first, with its own stack from here on. */
+void
+bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
+                     void *arg)
+{
+    bl__labels_freeze();
+    for (int tries = 1;; tries++) {
+        take(s, wants, arg, tries == TRIES);
+        if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
+            return;
+        give_back(s);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
+    }
+}
+
+const char *
+bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (s->is_cut)
+        snprintf(text, size, "not all goroutines: memory was short, or threads stood still "
+                 "for too long");
+    else if (s->unknown > 0)
+        snprintf(text, size, "%" PRIu64 " goroutines with unknown deferred calls: a thread "
+                 "did not answer, or blocks SIGURG", s->unknown);
+    return text;
+}
+
+void
+bl__snapshot_free(struct bl__snapshot *s)
+{
+    give_back(s);
     bl__labels_thaw();
 }

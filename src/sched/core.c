@@ -29,6 +29,7 @@ static const struct bl__core core = {
     .reason_text = bl__reason_text,
     .not_begun = bl__not_begun,
     .now = bl__os_now,
+    .barrier = bl__os_barrier,
     .here = bl__here,
     .ctx_at_rest = bl__ctx_at_rest,
     .ctx_from_signal = bl__ctx_from_signal,

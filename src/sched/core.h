@@ -32,6 +32,7 @@ struct bl__core {
     const char *(*reason_text)(unsigned reason);
     uintptr_t (*not_begun)(const struct bl__g *g);
     int64_t (*now)(void);
+    void (*barrier)(void);
 
     void (*here)(struct bl__ctx *ctx);
     void (*ctx_at_rest)(struct bl__ctx *ctx, const void *sp);

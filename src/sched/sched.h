@@ -245,7 +245,6 @@ struct bl__waiter {
     bool shared;               /* g waits in several places: claim it first */
     bool success;              /* woken by a value, not by a close */
     uint16_t index;            /* of the case */
-    uint32_t ticket;           /* the queue's own */
 };
 
 struct bl__queue {

@@ -7,12 +7,15 @@
  *   planted      writes profile goroutineleak as text
  *   serve        the same, and serves profiles until its input ends
  *   hidden       a goroutine that is woken through a pointer that nobody can see
+ *   undisturbed  looks while others sleep in the kernel: which they do not notice
  *   many N       N leaked ones among N others; how long it takes, in milliseconds
  *
  * Each live_ one could be woken through the one thing that its name says. */
 #include <belay/belay.h>
 #include <belay/pprof.h>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -599,6 +602,47 @@ hidden(void)
     return 0;
 }
 
+static _Atomic int sleepers, woken;
+
+/* Neither goes on behind a signal handler. */
+static void *
+sleep_in_kernel(void *unused)
+{
+    struct timespec t = {0, 400000000};
+
+    sleepers++;
+    if (nanosleep(&t, NULL) != 0 || poll(NULL, 0, 400) != 0)
+        woken++;
+    sleepers--;
+    return unused;
+}
+
+PLANT
+sleep_as_goroutine(void)
+{
+    sleep_in_kernel(NULL);
+}
+
+static int
+undisturbed(void)
+{
+    int fd = open("/dev/null", O_WRONLY), looks = 0;
+    pthread_t t;
+
+    bl_go(sleep_as_goroutine);
+    bl_go(sleep_as_goroutine);
+    pthread_create(&t, NULL, sleep_in_kernel, NULL);
+    while (sleepers < 3)
+        bl_sleep(BL_MILLISECOND);
+    bl_sleep(50 * BL_MILLISECOND); /* the monitor takes their Ps */
+    for (; sleepers > 0; looks++) {
+        bl_pprof_write("goroutineleak", fd, 1);
+        bl_sleep(10 * BL_MILLISECOND);
+    }
+    printf("looked %d times, %d woken\n", looks, woken);
+    return looks < 3 || woken > 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -608,6 +652,8 @@ main(int argc, char **argv)
 
     if (strcmp(mode, "hidden") == 0)
         return hidden();
+    if (strcmp(mode, "undisturbed") == 0)
+        return undisturbed();
     if (strcmp(mode, "many") == 0)
         return many(argc > 2 ? atoi(argv[2]) : 1000);
     of_main = bl_chan_new(0, 0);

@@ -62,6 +62,9 @@ BELAYMAXPROCS=8 run "$build/tests/observe-leak" planted
 check 'eight processors' "$tmp/out"
 [ -z "${SANITIZE-}" ] || exit 0
 
+run "$build/tests/observe-leak" undisturbed
+echo "ok undisturbed: $(cat "$tmp/out")"
+
 # every goroutine, and which are leaked
 run "$build/tests/observe-leak" planted 2
 for state in 'chan send' 'chan receive' select 'chan receive (nil chan)' 'select (no cases)' \

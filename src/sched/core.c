@@ -15,6 +15,9 @@ static const struct bl__core core = {
     .version = BL_VERSION,
     .g_size = sizeof(struct bl__g),
     .sched_size = sizeof(struct bl__sched),
+#ifdef __SANITIZE_ADDRESS__
+    .is_checked = true,
+#endif
     .sched = &bl__sched,
     .observed = &bl__observed,
     .hooks = &bl__hooks,

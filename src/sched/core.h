@@ -17,6 +17,7 @@
 struct bl__core {
     const char *version;       /* BL_VERSION */
     size_t g_size, sched_size; /* of the structs, as the core knows them */
+    bool is_checked;           /* by AddressSanitizer: no walk may begin at a guess */
     struct bl__sched *sched;
     struct bl__observed *observed;
     struct bl__hooks *hooks;

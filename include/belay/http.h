@@ -93,6 +93,8 @@ typedef struct bl_http_handler {
 typedef void bl_http_middleware(bl_http_response *w, bl_http_request *r,
                                 bl_http_handler next, void *data);
 
+/* Calls a handler: what a middleware does with `next`.
+ * Blocks, panics: as the handler. */
 static inline void
 bl_http_call(bl_http_handler handler, bl_http_response *w, bl_http_request *r)
 {
@@ -237,9 +239,10 @@ BL_API void bl_http_hijacked_release(bl_http_hijacked *h);
 /* --- files ------------------------------------------------------------------------ */
 
 /* Answers with a file: type by its name or its first bytes, length, Last-Modified, ETag
- * (of its time and size), conditions and ranges as RFC 9110 has them; the kernel copies
- * (sendfile) where there is no TLS.  Directories: their index.html.  404, 403 or 500 where
- * it can't be read. */
+ * (of its time and size, unless one is set), conditions and ranges as RFC 9110 has them;
+ * the kernel copies (sendfile) where there is no TLS.  The client has the write timeout
+ * for each half MiB.  Directories: their index.html.  404, 403 or 500 where it can't be
+ * read; 400 for a request with ".." in its path, which may have become part of `path`. */
 BL_API void bl_http_serve_file(bl_http_response *w, bl_http_request *r, const char *path);
 
 /* The same of an open file, which stays the caller's; type may be NULL. */
@@ -253,7 +256,9 @@ typedef struct bl_http_files {
     bool dot_files;           /* names that begin with a dot are served, too */
 } bl_http_files;
 
-/* A handler, data is a bl_http_files: the file that the path names below the root. */
+/* A handler, data is a bl_http_files: the file that the path names below the root.
+ * Symbolic links are followed as long as they stay there; those that lead out, or are
+ * absolute, are 403, and so is what is neither a file nor a folder. */
 BL_API void bl_http_serve_files(bl_http_response *w, bl_http_request *r, void *files);
 
 /* --- router ----------------------------------------------------------------------- */
@@ -273,6 +278,14 @@ BL_API void bl_http_mux_free(bl_http_mux *mux);
 BL_API void bl_http_handle(bl_http_mux *mux, const char *pattern, bl_http_func *serve,
                            void *data);
 
+/* The same, which knows the place: a conflict's text names both. */
+BL_API void bl__http_handle_at(bl_http_mux *mux, const char *pattern, bl_http_func *serve,
+                               void *data, const char *place);
+#define BL__HTTP_TEXT(line) #line
+#define BL__HTTP_PLACE(file, line) file ":" BL__HTTP_TEXT(line)
+#define bl_http_handle(mux, pattern, serve, data)                              \
+    bl__http_handle_at(mux, pattern, serve, data, BL__HTTP_PLACE(__FILE__, __LINE__))
+
 /* Puts a middleware before all of mux's handlers, its 404 and 405 included, and behind
  * those that were put before. */
 BL_API void bl_http_use(bl_http_mux *mux, bl_http_middleware *serve, void *data);
@@ -284,14 +297,16 @@ BL_API void bl_http_mux_serve(bl_http_response *w, bl_http_request *r, void *mux
 /* --- middleware ------------------------------------------------------------------- */
 
 /* A line a request to the descriptor that data points to (an int; NULL: stderr), in the
- * combined log format, and the seconds it took.  One that panics is logged, too. */
+ * combined log format, and the seconds it took: one write, below 4 KiB, and what the client
+ * has sent is escaped.  One that panics is logged, too: 500, or " cut" at the end. */
 BL_API bl_http_middleware bl_http_access_log;
 
 /* Takes a prefix (data, a string) off the path; 404 where it has none. */
 BL_API bl_http_middleware bl_http_strip_prefix;
 
 /* Ends the request's context after *(int64_t *)data nanoseconds, and answers with 503 if
- * the handler, which goes on, has not begun to. */
+ * the handler has not begun to send.  The handler goes on, in its goroutine and with its
+ * request, but what it writes fails; when it returns, the connection is closed. */
 BL_API bl_http_middleware bl_http_timeout;
 
 /* At most *(size_t *)data bytes of a body. */
@@ -350,6 +365,8 @@ typedef struct bl_http_server_stats {
     uint64_t open, active;                  /* connections now; those with a request */
 } bl_http_server_stats;
 
+/* Stores what s has done so far, and is doing.
+ * Call from: anywhere.  Blocks: no. */
 BL_API void bl_http_server_read_stats(bl_http_server *s, bl_http_server_stats *stats);
 
 /* The words that belong to a status: "Not Found"; "" if there are none. */

@@ -86,6 +86,8 @@ bl_http_hijack(bl_http_response *w, bl_http_hijacked *h)
         return err_begun;
     if (!r->body.done)
         return err_body;
+    if (!bl__response_claim(w))
+        return bl__err_timed_out;
     remote = bl__arena_alloc(w->arena, sizeof *remote);
     *remote = *r->shown.remote;
     if (!make_taken(c, h))

@@ -169,6 +169,8 @@ struct bl__request {
     bl_http_request shown;       /* first: the one is the other */
     const struct bl__path_value *path_values;
     size_t path_count;
+    const char *raw_path;        /* what is left of it behind a prefix that was taken
+                                    off, and a zero; NULL: target has all of it */
     struct bl__served *served;   /* whose it is */
     struct bl__arena *arena;     /* what lives as long as it does */
     struct bl__body body;
@@ -185,6 +187,21 @@ bl__request_of(const bl_http_request *r)
 {
     return (struct bl__request *)r;
 }
+
+/* --- mux.c -------------------------------------------------------------------------------- */
+
+/* The path as the client has written it, n bytes.  Owner: r. */
+const char *bl__request_raw_path(const bl_http_request *r, size_t *n);
+
+/* --- timeout.c ---------------------------------------------------------------------------- */
+
+extern bl_error *const bl__err_timed_out; /* http: Handler timeout */
+
+/* --- send_file.c -------------------------------------------------------------------------- */
+
+/* Sends a part of a file as a part of the body, by the kernel where that goes.  Less than
+ * `size` is there: bl_err_unexpected_eof. */
+bl_error *bl__response_send_file(bl_http_response *w, int fd, off_t offset, size_t size);
 
 /* --- small things --------------------------------------------------------------------- */
 

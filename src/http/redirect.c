@@ -44,20 +44,23 @@ clean(char *path)
     *to = '\0';
 }
 
-/* Makes url absolute in its path; the query is not touched. */
+/* Makes url absolute in its path, which is encoded as the request's is; the query is not
+ * touched. */
 static const char *
 resolve(struct bl__arena *a, const bl_http_request *r, const char *url)
 {
-    size_t n = strcspn(url, "?");
-    const char *slash = strrchr(r->path, '/');
+    size_t n = strcspn(url, "?"), folder;
+    const char *base = bl__request_raw_path(r, &folder);
     char *path;
 
+    while (folder > 0 && base[folder - 1] != '/')
+        folder--;
     if (has_scheme(url) || strncmp(url, "//", 2) == 0)
         return url;
-    if (url[0] == '/' || !slash)
-        path = bl__arena_print(a, "%s%.*s", url[0] == '/' ? "" : "/", (int)n, url);
+    if (url[0] == '/')
+        path = bl__arena_print(a, "%.*s", (int)n, url);
     else
-        path = bl__arena_print(a, "%.*s/%.*s", (int)(slash - r->path), r->path, (int)n, url);
+        path = bl__arena_print(a, "%.*s/%.*s", (int)folder, base, (int)n, url);
     clean(path);
     return bl__arena_print(a, "%s%s", path, url + n);
 }

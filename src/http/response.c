@@ -236,6 +236,8 @@ flush_with(bl_http_response *w, const void *more, size_t size, bool last)
     struct piece p = {.count = 0};
     size_t all = w->buffered + size;
 
+    if (!w->head_sent && !bl__response_claim(w))
+        return w->err = bl__err_timed_out;
     if (!w->head_sent)
         add_head(w, &p, more, size, last);
     if (!w->is_head && !w->no_body) {

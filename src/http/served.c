@@ -68,8 +68,16 @@ bl_http_set_write_deadline(bl_http_response *w, int64_t until)
 {
     if (!w->served)
         return;
+    w->own_deadline = true;
     w->served->write_until = until;
     bl_error_release(bl_conn_set_write_deadline(w->served->stream.conn, until));
+}
+
+void
+bl__response_extend(bl_http_response *w)
+{
+    if (!w->own_deadline)
+        bl__served_write_timeout(w->served, w->served->server->o.write_timeout_ns, bl_now());
 }
 
 /* --- waiting for a request ------------------------------------------------------------------ */

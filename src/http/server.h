@@ -47,6 +47,9 @@ struct bl_http_response {
     bool chunked;
     bool closes;                /* the connection, behind it */
     bool has_trailer;
+    bool own_deadline;          /* bl_http_set_write_deadline() */
+    int timed;                  /* so many timeouts may answer before the handler */
+    _Atomic int answered;       /* by whom, while timed: see bl__response_claim() */
     int64_t declared;           /* Content-Length by the handler; -1: none */
     uint64_t written;           /* of the body by the handler */
     bl_error *err;              /* of the connection; owned */
@@ -153,6 +156,31 @@ bl__response_has_begun(const bl_http_response *w)
 {
     return w->head_sent;
 }
+/* answered        meaning                          who may leave it, to what
+ * BL__BY_NOBODY   nothing has been sent            the handler, a timeout -> by itself
+ * BL__BY_HANDLER  the answer is the handler's      nobody
+ * BL__BY_TIMEOUT  it is the timeout's              nobody                            */
+enum { BL__BY_NOBODY, BL__BY_HANDLER, BL__BY_TIMEOUT };
+
+/* Whether the handler may send; from then on a timeout may not. */
+static inline bool
+bl__response_claim(bl_http_response *w)
+{
+    int who = BL__BY_NOBODY;
+
+    return BL__LIKELY(w->timed == 0) ||
+           atomic_compare_exchange_strong(&w->answered, &who, BL__BY_HANDLER) ||
+           who == BL__BY_HANDLER;
+}
+
+/* timeout.c: another goroutine than the handler's may answer from now on; it does, unless
+ * the handler has begun to; and no longer may, nor does, which the handler's says. */
+void bl__response_timed(bl_http_response *w);
+void bl__response_cut_in(bl_http_response *w, int code);
+void bl__response_untimed(bl_http_response *w);
+/* More is on its way: the client has another write timeout for it, unless the handler has
+ * set a deadline of its own. */
+void bl__response_extend(bl_http_response *w);
 /* Answers a request that is none. */
 void bl__refuse(struct bl__served *c, const struct bl__refusal *refusal);
 

@@ -392,7 +392,7 @@ int64_t bl__now(const struct bl__g *g);
 void bl__timer_start(struct bl__bubble *b, struct bl__timer *t, int64_t when);
 /* Whether it was pending; if so it will not run. */
 bool bl__timer_stop(struct bl__timer *t);
-/* The same; if not, its function has ended, too. */
+/* The same; and its function, if it has run, has ended, too. */
 bool bl__timer_stop_and_wait(struct bl__timer *t);
 /* Runs what is due at now; lock not held.  Returns whether anything was. */
 bool bl__timers_run(struct bl__timers *timers, int64_t now);

@@ -149,6 +149,8 @@ struct bl__m {
     bool has_started;            /* its g0 has a stack */
     bool ends;                   /* the goroutine bound to it has ended */
     int tid;
+    uintptr_t g0_high;           /* what g0 runs lies below; 0: it has no stack.  Above
+                                    are thread-locals, where it is the thread's own */
 };
 
 struct bl__sched {
@@ -363,6 +365,8 @@ unsigned bl__stack_class(size_t bytes);
 void bl__stacks_scavenge(void);
 /* Calls each(arg, g) for every goroutine alive, oldest memory first. */
 void bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg);
+/* The same for the memory that stacks lie in. */
+void bl__each_slab(void (*each)(void *arg, uintptr_t low, uintptr_t high), void *arg);
 
 /* --- goroutines (go.c) --------------------------------------------------- */
 

@@ -129,12 +129,5 @@ bl_label(const char *key)
 {
     const struct bl_labels *l = bl__core->self()->labels;
 
-    for (uint32_t at = 0; l && at < l->size;) {
-        const char *k = l->bytes + at, *v = k + strlen(k) + 1;
-
-        if (strcmp(k, key) == 0)
-            return v;
-        at = (uint32_t)(v + strlen(v) + 1 - l->bytes);
-    }
-    return NULL;
+    return l ? bl__labels_find(l->bytes, l->size, key) : NULL;
 }

@@ -113,6 +113,11 @@ struct bl__kind {
     const char *default_type; /* NULL: the last */
 };
 
+/* How long something has been there: nobody has noted when it came. */
+struct bl__age {
+    int64_t least, most;      /* ns; most INT64_MAX: not known; both 0: nothing is there */
+};
+
 struct bl__sample {
     const uintptr_t *pcs;
     uint32_t n;
@@ -120,6 +125,7 @@ struct bl__sample {
     uint32_t labels_size;
     int64_t bytes;            /* numeric label; 0: none */
     int64_t value[BL__VALUES];
+    struct bl__age oldest;    /* of what it counts */
 };
 
 struct bl__profile {
@@ -128,13 +134,14 @@ struct bl__profile {
     int64_t duration_ns;      /* 0: a moment */
     struct bl__table keys;    /* stack, labels, bytes */
     int64_t (*values)[BL__VALUES];
+    struct bl__age *oldest;
     uint32_t room;
     int64_t sampling;         /* one in so many, for the text form */
     char comment[200];        /* "": none */
 };
 
 void bl__profile_init(struct bl__profile *p, const struct bl__kind *kind);
-/* Adds to the sample with that stack and those labels. */
+/* Adds to the sample with that stack and those labels; the higher age stays. */
 void bl__profile_add(struct bl__profile *p, const struct bl__sample *s);
 /* Takes away what was there before. */
 void bl__profile_subtract(struct bl__profile *p, const struct bl__profile *before);
@@ -142,6 +149,10 @@ void bl__profile_subtract(struct bl__profile *p, const struct bl__profile *befor
 struct bl__sample bl__profile_sample(const struct bl__profile *p, uint32_t i);
 bool bl__sample_is_empty(const struct bl__sample *s);
 void bl__profile_free(struct bl__profile *p);
+/* Makes *age that of the older one. */
+void bl__age_add(struct bl__age *age, const struct bl__age *other);
+/* Writes "at least 5s, at most 8s", "" if nothing is known, and returns text. */
+const char *bl__age_text(const struct bl__age *age, char *text, size_t size);
 
 /* As pprof's protobuf, gzip'ed (encode.c). */
 void bl__profile_encode(const struct bl__profile *p, struct bl__buf *out);
@@ -150,6 +161,8 @@ void bl__profile_text(const struct bl__profile *p, struct bl__buf *out);
 
 /* Adds a label to a block of them, in its place; what does not fit is left out. */
 uint32_t bl__labels_put(char *labels, uint32_t size, const char *key, const char *value);
+/* key's value; NULL: there is none. */
+const char *bl__labels_find(const char *labels, uint32_t size, const char *key);
 
 /* --- stacks of running code (stack.c): safe in handlers -------------------- */
 
@@ -176,6 +189,9 @@ void bl__stack_here(struct bl__stack *stack, uint32_t skip);
 struct bl__pending {
     const struct bl__site *site;
     uint64_t count, bytes;
+    uint64_t body, index;   /* in which body of its goroutine's, and how many older ones
+                               that has: for the oldest of these */
+    struct bl__age oldest;
     uint32_t frame;         /* index of its pc; UINT32_MAX: not known */
 };
 
@@ -202,12 +218,14 @@ struct bl__snapshot {
     uint64_t count;
     uint64_t registered, by_panic; /* deferred calls of those alive */
     uint64_t caller;        /* id of the goroutine that took it */
+    int64_t taken;          /* monotonic ns */
     int64_t stopped_ns;     /* for how long the others stood still */
     char *block;            /* being filled */
     size_t used, size;
     void *blocks;
     bool is_cut;            /* memory was short, or somebody lost patience */
     uint64_t unknown;       /* goroutines whose deferred calls could not be looked at */
+    uint64_t left_out;      /* deferred calls of goroutines that have too many to list */
 };
 
 /* Stops all goroutines, notes them, and lets them go on; again if that was not all. */
@@ -215,7 +233,11 @@ void bl__snapshot_take(struct bl__snapshot *s);
 /* Writes what is missing in it, "" if nothing is, and returns text. */
 const char *bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size);
 void bl__snapshot_free(struct bl__snapshot *s);
-const struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
+struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
+
+/* Fills in how old deferred calls are, as far as earlier snapshots tell, and remembers
+ * them (ages.c). */
+void bl__ages_note(struct bl__snapshot *s);
 
 /* --- threads that sleep in the kernel (asleep.c) ------------------------------- */
 

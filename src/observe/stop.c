@@ -294,6 +294,7 @@ struct noting {
     const struct bl__calls *at;  /* the next frame with deferred calls ... */
     struct bl__calls node;       /* ... and a copy of it */
     uint32_t npending;
+    uint64_t left_out;           /* deferred calls for which there was no room */
     struct bl__pending *pending;
     struct bl__stack stack;
 };
@@ -348,23 +349,31 @@ static void
 note_calls(struct noting *n, uint32_t frame)
 {
     const struct bl__record *newer = NULL;
+    struct bl__pending *last = NULL;
     struct bl__record record;
+    uint32_t first = n->npending;
+    uint64_t older = 0; /* for which there was no room */
 
     for (const struct bl__record *r = n->node.top; r; newer = r, r = record.next) {
-        struct bl__pending *last = n->npending ? &n->pending[n->npending - 1] : NULL;
-
         if (!look(n, &record, r, sizeof record))
-            return;
-        if (last && last->site == record.site && last->frame == frame && newer) {
+            break;
+        if (last && last->site == record.site && older == 0) {
             last->count++;
             last->bytes += record_size(r, newer);
-        } else if (n->npending < MOST_PENDING) {
-            n->pending[n->npending++] =
-                (struct bl__pending){record.site, 1, record_size(r, newer), frame};
+        } else if (older > 0 || n->npending == MOST_PENDING) {
+            older++;
+        } else {
+            last = &n->pending[n->npending++];
+            *last = (struct bl__pending){.site = record.site, .count = 1,
+                                         .bytes = record_size(r, newer),
+                                         .body = n->node.opened, .frame = frame};
         }
         if (n->is_asleep && last && last->count > MOST_ASLEEP)
-            return; /* it is in a circle: it has woken */
+            break; /* it is in a circle: it has woken */
     }
+    n->left_out += older;
+    for (uint32_t i = n->npending; i > first; older += n->pending[i].count)
+        n->pending[--i].index = older;
 }
 
 static void
@@ -430,6 +439,7 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
     uintptr_t callee;
 
     n->stack.n = n->stack.depth = n->npending = 0;
+    n->left_out = 0;
     if (g == n->caller) {
         walk_from(n, g, n->own, false);
         return true;
@@ -506,6 +516,7 @@ note_goroutine(void *arg, struct bl__g *g)
     s->count++;
     s->registered += g->deferred;
     s->by_panic += g->deferred_panic;
+    s->left_out += n->left_out;
 }
 
 /* Between a few instructions of a switch the thread has a new goroutine, but is still on
@@ -544,10 +555,10 @@ note_all(struct noting *n)
     mark_running(false);
 }
 
-const struct bl__pending *
+struct bl__pending *
 bl__seen_pending(const struct bl__seen *seen)
 {
-    return (const struct bl__pending *)(seen->words + seen->npcs);
+    return (struct bl__pending *)(seen->words + seen->npcs);
 }
 
 /* One try; the last one spares nobody. */
@@ -577,6 +588,7 @@ take(struct bl__snapshot *s, bool is_last)
         if (!is_last)
             find_asleep(&n->stack);
         stop_all();
+        s->taken = bl__core->now();
         note_all(n);
         let_go();
         s->stopped_ns = bl__core->now() - began;
@@ -605,10 +617,11 @@ bl__snapshot_take(struct bl__snapshot *s)
     for (int tries = 1;; tries++) {
         take(s, tries == TRIES);
         if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
-            return;
+            break;
         give_back(s);
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
     }
+    bl__ages_note(s);
 }
 
 const char *

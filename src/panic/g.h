@@ -103,7 +103,7 @@ struct bl__calls {
     struct bl__record *top;  /* NULL: all have run */
     struct bl__frame *frame; /* in the body's own frame */
     struct bl__record *running; /* the one under way; NULL: none */
-    void *unused;
+    uint64_t opened;         /* g->deferred then: tells bodies of one G apart */
     uintptr_t cfa;           /* of the body's frame */
 };
 

@@ -143,6 +143,13 @@ bl__ages_note(struct bl__snapshot *s)
     pthread_mutex_unlock(&mutex);
 }
 
+void
+bl__ages_in_child(void)
+{
+    pthread_mutex_init(&mutex, NULL);
+    memory = (struct memory){0};
+}
+
 /* --- ages ---------------------------------------------------------------- */
 
 void

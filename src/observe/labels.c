@@ -80,6 +80,15 @@ bl__labels_thaw(void)
     }
 }
 
+/* Those who had frozen them are not there; what is in the list is lost. */
+void
+bl__labels_in_child(void)
+{
+    pthread_mutex_init(&mutex, NULL);
+    frozen = 0;
+    gone = NULL;
+}
+
 void
 bl__labels_start(void)
 {

@@ -363,4 +363,18 @@ void bl__pages_answer(const struct bl__asker *ask, struct bl__answer *answer);
 void bl__helper_begins(void);
 void bl__helper_ends(void);
 
+/* --- fork (each its own; pprof.c calls them) -------------------------------------------- */
+
+/* Our threads stay in the parent: in the child nothing is measured or served, and what
+ * was being changed by another thread is given up. */
+void bl__servers_before_fork(void);
+void bl__servers_after_fork(void);
+void bl__servers_in_child(void);
+void bl__customs_before_fork(void);
+void bl__customs_after_fork(void); /* on either side */
+void bl__snapshots_in_child(void);
+void bl__labels_in_child(void);
+void bl__ages_in_child(void);
+void bl__cpu_in_child(void);
+
 #endif

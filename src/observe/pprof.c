@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,33 @@ bl_pprof_write(const char *name, int fd, int debug)
     return error;
 }
 
+/* --- fork ---------------------------------------------------------------- */
+
+static void
+before_fork(void)
+{
+    bl__servers_before_fork();
+    bl__customs_before_fork();
+}
+
+static void
+after_fork(void)
+{
+    bl__customs_after_fork();
+    bl__servers_after_fork();
+}
+
+static void
+in_child(void)
+{
+    bl__customs_after_fork();
+    bl__servers_in_child();
+    bl__snapshots_in_child();
+    bl__labels_in_child();
+    bl__ages_in_child();
+    bl__cpu_in_child();
+}
+
 /* --- the start ----------------------------------------------------------- */
 
 void
@@ -169,6 +197,7 @@ start(void)
         (void)!write(2, text, sizeof text - 1);
         _exit(2);
     }
+    pthread_atfork(before_fork, after_fork, in_child);
     bl__labels_start();
     bl__heap_init();
     if (bl__core->pprof_address[0] && is_wanted())

@@ -637,6 +637,13 @@ bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size)
     return text;
 }
 
+/* None is under way: fork() takes sched.lock.  But somebody may be waiting for that. */
+void
+bl__snapshots_in_child(void)
+{
+    pthread_mutex_init(&one_at_a_time, NULL);
+}
+
 void
 bl__snapshot_free(struct bl__snapshot *s)
 {

@@ -73,6 +73,7 @@ struct bl__named {
     const char *function, *file; /* file: never NULL */
     int line;
     bool is_own;                 /* Belay's, not users' */
+    bool owns_file;              /* that text is a copy */
 };
 
 /* What is known about program counters, each looked up once. */
@@ -184,6 +185,9 @@ void bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr
 void bl__stack_here(struct bl__stack *stack, uint32_t skip);
 
 /* --- everything at one moment (stop.c) -------------------------------------- */
+
+/* The same place, in memory that stays. */
+const struct bl__site *bl__site_keep(const struct bl__site *site);
 
 /* Deferred calls of one frame that come from one place, one after another. */
 struct bl__pending {
@@ -373,6 +377,7 @@ void bl__servers_in_child(void);
 void bl__customs_before_fork(void);
 void bl__customs_after_fork(void); /* on either side */
 void bl__snapshots_in_child(void);
+void bl__sites_in_child(void);
 void bl__labels_in_child(void);
 void bl__ages_in_child(void);
 void bl__cpu_in_child(void);

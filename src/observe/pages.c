@@ -227,11 +227,11 @@ answer_symbol(const struct bl__asker *ask, struct bl__answer *a)
     bl__buf_puts(&a->body, "num_symbols: 1\n");
     for (; *s; s += *s == '+') {
         char *end;
-        uintptr_t pc = strtoull(s, &end, 0), offset;
-        const char *name = pc ? bl__core->symbol_name(pc, &offset) : NULL;
+        uintptr_t pc = strtoull(s, &end, 0);
+        struct bl__symbol symbol;
 
-        if (name)
-            bl__buf_print(&a->body, "0x%" PRIxPTR " %s\n", pc, name);
+        if (pc && bl__core->symbol_at(pc, &symbol))
+            bl__buf_print(&a->body, "0x%" PRIxPTR " %s\n", pc, symbol.name);
         s = end + strcspn(end, "+");
     }
 }

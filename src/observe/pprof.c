@@ -113,6 +113,7 @@ in_child(void)
     bl__customs_after_fork();
     bl__servers_in_child();
     bl__snapshots_in_child();
+    bl__sites_in_child();
     bl__labels_in_child();
     bl__ages_in_child();
     bl__cpu_in_child();

@@ -17,8 +17,8 @@
  * does not run now stays at rest, and its stack and deferred calls can be read.
  *
  * Nothing here may allocate or lock meanwhile: a stopped thread may hold any lock.  The
- * one exception can't be helped, the loader's, for code that dlopen brought: then those
- * who wait lose patience, go on, and the snapshot ends early (is_cut).
+ * one exception can't be helped, libgcc's, for tables that were registered at run time:
+ * then those who wait lose patience, go on, and the snapshot ends early (is_cut).
  *
  * Threads that sleep in a system call are not woken (asleep.c): should one have run
  * meanwhile, the snapshot is not whole.
@@ -56,6 +56,8 @@ enum {
     MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
     MOST_ASLEEP = 10000000,      /* in one run, of a goroutine that may wake */
     DEEPEST = 1000000,           /* frames with deferred calls */
+    COPIED = 1024,               /* places at hand */
+    TEXT_MOST = 512,             /* of a place's texts */
 };
 
 enum state { ASKED, HERE, LOST, ASLEEP };
@@ -285,6 +287,10 @@ let_go(void)
 
 /* --- noting: the world stands still -------------------------------------- */
 
+struct copied {
+    const struct bl__site *from, *site;
+};
+
 struct noting {
     struct bl__snapshot *s;
     const struct bl__ctx *own;   /* of the caller */
@@ -296,6 +302,7 @@ struct noting {
     uint32_t npending;
     uint64_t left_out;           /* deferred calls for which there was no room */
     struct bl__pending *pending;
+    struct copied copied[COPIED]; /* by a hash of their addresses */
     struct bl__stack stack;
 };
 
@@ -385,6 +392,76 @@ on_frame(void *arg, uintptr_t cfa, uint32_t frame)
         note_calls(n, frame);
 }
 
+/* --- places: their module may be gone when the world goes on ---------------------- */
+
+/* Never across a page's end. */
+static size_t
+peek_text(char buf[TEXT_MOST], const char *from)
+{
+    size_t size = 0, step;
+
+    while (size < TEXT_MOST) {
+        step = 64 - ((uintptr_t)from + size) % 64;
+        if (step > TEXT_MOST - size)
+            step = TEXT_MOST - size;
+        if (!bl__peek(buf + size, from + size, step))
+            break;
+        if (memchr(buf + size, '\0', step))
+            return strlen(buf);
+        size += step;
+    }
+    return size;
+}
+
+/* Copies a text. */
+static const char *
+copy_text(const struct noting *n, const char *from)
+{
+    char buf[TEXT_MOST];
+    size_t size = 0;
+    char *to;
+
+    if (n->is_asleep)
+        size = peek_text(buf, from);
+    else
+        memcpy(buf, from, size = strnlen(from, sizeof buf));
+    to = room_for(n->s, size + 1);
+    if (!to)
+        return "?";
+    memcpy(to, buf, size);
+    to[size] = '\0';
+    return to;
+}
+
+static const struct bl__site *
+copy_site(const struct noting *n, const struct bl__site *from)
+{
+    static const struct bl__site none = {"", "?", "?", 0};
+    struct bl__site site, *to;
+
+    if (!look(n, &site, from, sizeof site) || !(to = room_for(n->s, sizeof *to)))
+        return &none;
+    *to = (struct bl__site){copy_text(n, site.file), copy_text(n, site.function),
+                            copy_text(n, site.callee), site.line};
+    return to;
+}
+
+/* Those that have been met before are copied already, but for some of very many. */
+static void
+copy_sites(struct noting *n)
+{
+    for (uint32_t i = 0; i < n->npending; i++) {
+        const struct bl__site *from = n->pending[i].site;
+        struct copied *c = &n->copied[bl__hash(&from, sizeof from) % COPIED];
+
+        if (c->from != from)
+            *c = (struct copied){from, copy_site(n, from)};
+        n->pending[i].site = c->site;
+    }
+}
+
+/* --- stacks -------------------------------------------------------------- */
+
 static void
 walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
 {
@@ -392,6 +469,7 @@ walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bo
     bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
     for (uint32_t i = 0; n->at && i < DEEPEST; i++, go_to(n, n->node.outer))
         note_calls(n, UINT32_MAX);
+    copy_sites(n);
 }
 
 /* The thread that g is on: because it says so, or, in the few instructions in which that
@@ -609,6 +687,21 @@ give_back(struct bl__snapshot *s)
     }
 }
 
+static void
+keep_sites(struct bl__snapshot *s)
+{
+    const struct bl__site *last = NULL, *kept = NULL;
+
+    for (struct bl__seen *seen = s->first; seen; seen = seen->next)
+        for (uint32_t i = 0; i < seen->npending; i++) {
+            struct bl__pending *d = &bl__seen_pending(seen)[i];
+
+            if (d->site != last)
+                kept = bl__site_keep(last = d->site);
+            d->site = kept;
+        }
+}
+
 /* The goroutine that takes it stands first, with its own stack from here on. */
 void
 bl__snapshot_take(struct bl__snapshot *s)
@@ -621,6 +714,7 @@ bl__snapshot_take(struct bl__snapshot *s)
         give_back(s);
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
     }
+    keep_sites(s);
     bl__ages_note(s);
 }
 

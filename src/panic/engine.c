@@ -81,10 +81,9 @@ note_rest(struct bl__act *a, const struct bl__ctx *from)
 static void
 put_function(struct bl__text *t, uintptr_t at)
 {
-    uintptr_t offset;
-    const char *name = bl__symbol_name(at, &offset);
+    struct bl__symbol symbol;
 
-    bl__put(t, name ? name : "an unknown function");
+    bl__put(t, bl__symbol_at(at, &symbol) ? symbol.name : "an unknown function");
     bl__put(t, ", pc=");
     bl__put_hex(t, at + 1);
     bl__text_flush(t);

@@ -199,8 +199,10 @@ find_mappings(struct encoder *e)
 
     e->program[n > 0 ? n : 0] = '\0';
     e->mappings = calloc(MOST_MAPPINGS, sizeof *e->mappings);
+    bl__loader_begin();
     if (e->mappings)
         dl_iterate_phdr(on_module, e);
+    bl__loader_end();
 }
 
 static int

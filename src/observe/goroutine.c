@@ -228,9 +228,13 @@ print_one(struct printing *p, const struct bl__seen *seen, bool is_first)
     if (!is_first)
         bl__buf_puts(p->out, "\n");
     print_header(p, seen);
+    bl__loader_begin();
     print_stack(p, seen);
+    bl__loader_end();
     print_pending(p, seen);
+    bl__loader_begin();
     print_creator(p, seen);
+    bl__loader_end();
 }
 
 void

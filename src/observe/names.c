@@ -5,8 +5,11 @@
  * inlined functions too, so that nobody has to have the program's file. */
 #include "observe/observe.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+static pthread_mutex_t loader = PTHREAD_MUTEX_INITIALIZER;
 
 struct adding {
     struct bl__names *names;
@@ -172,8 +175,22 @@ look_up(struct bl__names *names, struct bl__names_of *of, uintptr_t pc)
 static void
 look_at(struct bl__names *names, struct bl__names_of *of, uintptr_t pc)
 {
+    bl__loader_begin();
     look_up(names, of, pc);
+    bl__loader_end();
     of->is_root = of->is_own || (of->n > 0 && is_root(&names->lines[of->first]));
+}
+
+void
+bl__loader_begin(void)
+{
+    pthread_mutex_lock(&loader);
+}
+
+void
+bl__loader_end(void)
+{
+    pthread_mutex_unlock(&loader);
 }
 
 uint32_t

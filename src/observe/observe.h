@@ -94,6 +94,11 @@ struct bl__names {
  * not, unless there are no others. */
 uint32_t bl__names_trim(struct bl__names *names, const uintptr_t *pcs, uint32_t n);
 
+/* Around everything that makes the loader's lock be taken.  Nobody forks meanwhile: the
+ * child would have that lock for good, and could not load anything. */
+void bl__loader_begin(void);
+void bl__loader_end(void);
+
 /* Innermost first; at least one. */
 const struct bl__names_of *bl__names_at(struct bl__names *names, uintptr_t pc);
 void bl__names_free(struct bl__names *names);

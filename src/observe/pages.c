@@ -229,8 +229,12 @@ answer_symbol(const struct bl__asker *ask, struct bl__answer *a)
         char *end;
         uintptr_t pc = strtoull(s, &end, 0);
         struct bl__symbol symbol;
+        bool is_known;
 
-        if (pc && bl__core->symbol_at(pc, &symbol))
+        bl__loader_begin();
+        is_known = pc && bl__core->symbol_at(pc, &symbol);
+        bl__loader_end();
+        if (is_known)
             bl__buf_print(&a->body, "0x%" PRIxPTR " %s\n", pc, symbol.name);
         s = end + strcspn(end, "+");
     }

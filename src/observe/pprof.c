@@ -98,11 +98,13 @@ before_fork(void)
 {
     bl__servers_before_fork();
     bl__customs_before_fork();
+    bl__loader_begin();
 }
 
 static void
 after_fork(void)
 {
+    bl__loader_end();
     bl__customs_after_fork();
     bl__servers_after_fork();
 }
@@ -110,6 +112,7 @@ after_fork(void)
 static void
 in_child(void)
 {
+    bl__loader_end();
     bl__customs_after_fork();
     bl__servers_in_child();
     bl__snapshots_in_child();
@@ -198,9 +201,9 @@ start(void)
         (void)!write(2, text, sizeof text - 1);
         _exit(2);
     }
-    pthread_atfork(before_fork, after_fork, in_child);
-    bl__labels_start();
     bl__heap_init();
+    pthread_atfork(before_fork, after_fork, in_child); /* its locks before the heap's */
+    bl__labels_start();
     if (bl__core->pprof_address[0] && is_wanted())
         serve_from_environment(bl__core->pprof_address);
 }

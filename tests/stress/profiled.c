@@ -27,7 +27,7 @@ enum {
     STEPS = 60,
     DEEP = 200,
     NUMBERS = 400,
-    CHILD_S = 30,      /* for a child's work */
+    CHILD_S = 10,      /* for a child's work */
     FEW_SAMPLES = 200, /* too few to say anything about percents */
 };
 
@@ -40,6 +40,8 @@ static _Atomic uint64_t steps, snapshots, handled, registered, ran;
 static uint64_t whole, cut, lost;   /* main's */
 static _Atomic bool wanted;         /* snapshots are to be taken */
 static bl_chan *hall;               /* of int, with room for everybody */
+static bl_rwmutex loader;           /* whoever forks while another thread is in the loader
+                                       has a child that can't go there: libc's rule */
 static char plugin[PATH_MAX];
 static int nowhere;                 /* /dev/null */
 static volatile unsigned long sink;
@@ -183,11 +185,14 @@ static STRESS_NOINLINE void
 use_plugin(struct stress_random *r, bool *seen)
 {
     returns_nothing {
-        void *handle = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
         int (*sort)(int *, int, int (*)(const void *, const void *));
         int (*call)(void (*)(void *), void *, int);
         int numbers[NUMBERS];
+        void *handle;
 
+        bl_rwmutex_rlock(&loader);
+        defer_call(bl_rwmutex_runlock, &loader);
+        handle = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
         STRESS_CHECK(handle != NULL);
         defer_call(note_panic, seen);
         defer_call(unload, handle);
@@ -201,6 +206,19 @@ use_plugin(struct stress_random *r, bool *seen)
 }
 
 /* --- processes and threads -------------------------------------------------- */
+
+static pid_t
+fork_with_loader(bool with_loader)
+{
+    pid_t pid;
+
+    if (with_loader)
+        bl_rwmutex_lock(&loader);
+    pid = fork();
+    if (with_loader && pid != 0)
+        bl_rwmutex_unlock(&loader);
+    return pid;
+}
 
 /* The profile of the CPU in a child, whose parent may be having one. */
 static void
@@ -224,7 +242,7 @@ static STRESS_NOINLINE void
 make_child(struct stress_random *r)
 {
     int kind = stress_below(r, 3), status = 0;
-    pid_t pid = fork();
+    pid_t pid = fork_with_loader(kind == 1);
 
     STRESS_CHECK(pid >= 0);
     if (pid == 0 && kind == 0)

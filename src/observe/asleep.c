@@ -181,13 +181,17 @@ bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m, struct bl__stack *
     a->ctx = (struct bl__ctx){.exact = 1};
     BL__CTX_SP(&a->ctx) = sp;
     BL__CTX_PC(&a->ctx) = pc;
-    return find_pointer(&a->ctx, g, stack) && switches(a->tid) == a->switches;
+    return find_pointer(&a->ctx, g, stack) && bl__asleep_still(a);
 }
 
+/* A switch is counted when a thread stops running, not when it begins: so it has to be
+ * asleep again, or still, when it is asked for their number. */
 bool
 bl__asleep_still(const struct bl__asleep *a)
 {
-    return switches(a->tid) == a->switches;
+    uintptr_t sp, pc;
+
+    return read_place(a->tid, &sp, &pc) && switches(a->tid) == a->switches;
 }
 
 #else

@@ -57,6 +57,8 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
             stack->is_whole = true;
             break;
         }
+        if (BL__CTX_PC(&ctx) & BL__MARK)
+            break; /* no address of a program: the walk has gone astray */
         note(&w, BL__CTX_PC(&ctx) + ctx.exact);
         if (!bl__core->rule_find(BL__CTX_PC(&ctx) - !ctx.exact, &rule))
             break;

@@ -575,6 +575,8 @@ note_goroutine(void *arg, struct bl__g *g)
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
+    if (!facts.is_known)
+        n->stack.n = n->stack.depth = n->npending = 0;
     s->unknown += !facts.is_known || n->is_weak;
     pcs = n->stack.n * sizeof(uintptr_t);
     pending = n->npending * sizeof *n->pending;

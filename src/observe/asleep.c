@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #if !BL__RA_IN_REGISTER /* else a leaf's return address is not to be had */
@@ -75,14 +74,6 @@ read_place(int tid, uintptr_t *sp, uintptr_t *pc)
     *sp = stack;
     *pc = code;
     return true;
-}
-
-bool
-bl__peek(void *to, const void *from, size_t size)
-{
-    struct iovec here = {to, size}, there = {(void *)from, size};
-
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
 }
 
 /* Whether the instruction before `ra` is a call that can have entered the function: a
@@ -195,13 +186,6 @@ bl__asleep_still(const struct bl__asleep *a)
 }
 
 #else
-
-bool
-bl__peek(void *to, const void *from, size_t size)
-{
-    memcpy(to, from, size);
-    return true;
-}
 
 bool
 bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m, struct bl__stack *stack)

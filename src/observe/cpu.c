@@ -102,13 +102,9 @@ look(struct ring *r, const siginfo_t *info, const void *ucontext)
     struct bl__stack stack;
     struct bl__ctx ctx;
     const struct bl__g *g = bl__core->self_or_null();
-    uintptr_t sp;
-    bool is_on_own;
 
     bl__core->ctx_from_signal(&ctx, ucontext);
-    sp = BL__CTX_SP(&ctx);
-    is_on_own = g && sp - g->stack_low < g->stack_high - g->stack_low;
-    bl__stack_walk(&stack, &ctx, sp - 1, is_on_own ? g->stack_high : 0, NULL, NULL);
+    bl__stack_walk_of(&stack, &ctx, g);
     put_sample(r, 1 + (uint64_t)info->si_overrun, &stack, g ? g->labels : NULL);
 }
 

@@ -179,12 +179,19 @@ struct bl__stack {
     uintptr_t pcs[BL__STACK_MOST];
 };
 
-/* The frames from *from on.  Memory is read from low to high only, unless high is 0:
- * for a stack that stands still.  each(arg, cfa, i) is called for frame i, as far as
+/* The frames from *from on.  Memory is read from low to high only; if high is 0 it is
+ * looked for first, page by page.  each(arg, cfa, i) is called for frame i, as far as
  * its pc is kept; NULL: nobody. */
 void bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t low,
                     uintptr_t high, void (*each)(void *arg, uintptr_t cfa, uint32_t i),
                     void *arg);
+
+/* The same of code that g runs, or has been interrupted in; g may be NULL. */
+void bl__stack_walk_of(struct bl__stack *stack, const struct bl__ctx *from,
+                       const struct bl__g *g);
+
+/* Copies memory that may not be there. */
+bool bl__peek(void *to, const void *from, size_t size);
 
 /* The caller's own, without its innermost `skip` frames; 1 is the caller's. */
 void bl__stack_here(struct bl__stack *stack, uint32_t skip);
@@ -263,9 +270,6 @@ bool bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m,
                       struct bl__stack *stack);
 /* Whether it has not run since. */
 bool bl__asleep_still(const struct bl__asleep *a);
-/* Copies memory that may not be there. */
-bool bl__peek(void *to, const void *from, size_t size);
-
 /* --- counters by stack (sites.c): safe in handlers and hooks ------------------ */
 
 /* A table of fixed size; when it is full, or two come at once, what can't be counted

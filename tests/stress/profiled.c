@@ -511,10 +511,11 @@ main(int argc, char **argv)
     bl_set_heap_profile_rate(64 * 1024);
     while (stress_round(&r))
         run_round(&r);
-    printf("%llu snapshots; stacks: %llu whole, %llu cut, %llu lost\n",
-           (unsigned long long)snapshots, (unsigned long long)whole,
-           (unsigned long long)cut, (unsigned long long)lost);
     if (whole + cut + lost >= FEW_SAMPLES)
         STRESS_COMPARE(100 * (cut + lost), <=, whole + cut + lost);
-    return stress_end(steps, "steps");
+    stress_end(steps, "steps");
+    printf("profiled: %llu steps, %llu snapshots; stacks: %llu whole, %llu cut, %llu lost\n",
+           (unsigned long long)steps, (unsigned long long)snapshots,
+           (unsigned long long)whole, (unsigned long long)cut, (unsigned long long)lost);
+    return 0;
 }

@@ -139,6 +139,8 @@ answer_delta(const struct bl__asker *ask, const char *name, int64_t seconds,
         is_file(a, name, "-delta");
         bl__profile_encode(&now, &a->body);
         bl__profile_free(&now);
+    } else {
+        refuse(a, 500, "nobody waits for the answer");
     }
     bl__profile_free(&before);
 }

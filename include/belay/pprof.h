@@ -68,8 +68,14 @@ BL_API void bl_pprof_stop_serving(void);
  * Call from: anywhere.  Blocks: as write() does; goroutines stand still for moments. */
 BL_API int bl_pprof_write(const char *name, int fd, int debug);
 
-/* Starts the profile of the CPU: each thread is looked at 100 times for every second
- * that it computes.  Returns 0, or -EBUSY if one is running.
+/* Sets how often each thread is looked at for every second that it computes: 100 at
+ * first, 10000 at most, from the next profile of the CPU on; hz <= 0 only asks.  The
+ * system looks at its clock some hundred times a second: where that is less often, one
+ * sample stands for several.  Returns what it was.
+ * Call from: anywhere.  Blocks: no. */
+BL_API int bl_set_cpu_profile_rate(int hz);
+
+/* Starts the profile of the CPU.  Returns 0, or -EBUSY if one is running.
  * Call from: anywhere.  Blocks: no. */
 BL_API int bl_cpu_profile_start(void);
 

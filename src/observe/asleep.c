@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #if !BL__RA_IN_REGISTER /* else a leaf's return address is not to be had */
@@ -75,14 +74,6 @@ read_place(int tid, uintptr_t *sp, uintptr_t *pc)
     *sp = stack;
     *pc = code;
     return true;
-}
-
-bool
-bl__peek(void *to, const void *from, size_t size)
-{
-    struct iovec here = {to, size}, there = {(void *)from, size};
-
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
 }
 
 /* Whether the instruction before `ra` is a call that can have entered the function: a
@@ -181,23 +172,20 @@ bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m, struct bl__stack *
     a->ctx = (struct bl__ctx){.exact = 1};
     BL__CTX_SP(&a->ctx) = sp;
     BL__CTX_PC(&a->ctx) = pc;
-    return find_pointer(&a->ctx, g, stack) && switches(a->tid) == a->switches;
+    return find_pointer(&a->ctx, g, stack) && bl__asleep_still(a);
 }
 
+/* A switch is counted when a thread stops running, not when it begins: so it has to be
+ * asleep again, or still, when it is asked for their number. */
 bool
 bl__asleep_still(const struct bl__asleep *a)
 {
-    return switches(a->tid) == a->switches;
+    uintptr_t sp, pc;
+
+    return read_place(a->tid, &sp, &pc) && switches(a->tid) == a->switches;
 }
 
 #else
-
-bool
-bl__peek(void *to, const void *from, size_t size)
-{
-    memcpy(to, from, size);
-    return true;
-}
 
 bool
 bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m, struct bl__stack *stack)

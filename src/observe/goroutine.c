@@ -101,7 +101,8 @@ add_pending(struct bl__profile *p, const struct bl__seen *seen,
     char labels[BL__LABELS_MOST], site[256];
     const struct bl__site *where = pending->site;
     struct bl__sample s = {.pcs = pcs, .n = 1, .labels = labels,
-                           .value = {(int64_t)pending->count, (int64_t)pending->bytes}};
+                           .value = {(int64_t)pending->count, (int64_t)pending->bytes},
+                           .oldest = pending->oldest};
 
     pcs[0] = (uintptr_t)where | BL__MARK;
     for (uint32_t i = pending->frame; i != UINT32_MAX && i + 1 < seen->npcs &&
@@ -128,6 +129,7 @@ bl__collect_defer(struct bl__profile *p)
             add_pending(p, seen, &bl__seen_pending(seen)[i]);
             pending += bl__seen_pending(seen)[i].count;
         }
+    pending += all.left_out;
     registered = all.registered + atomic_load(&bl__core->defers->registered);
     by_panic = all.by_panic + atomic_load(&bl__core->defers->by_panic);
     if (all.is_cut || all.unknown > 0) /* what is missing would count as run */
@@ -135,8 +137,9 @@ bl__collect_defer(struct bl__profile *p)
     else
         snprintf(p->comment, sizeof p->comment,
                  "registered %" PRIu64 ", run %" PRIu64
-                 ", of them by panics and goexit %" PRIu64,
-                 registered, registered > pending ? registered - pending : 0, by_panic);
+                 ", of them by panics and goexit %" PRIu64 "%s",
+                 registered, registered > pending ? registered - pending : 0, by_panic,
+                 all.left_out ? "; not all that are pending are listed" : "");
     bl__snapshot_free(&all);
 }
 
@@ -250,9 +253,13 @@ print_one(struct printing *p, const struct bl__seen *seen, bool is_first)
     if (!is_first)
         bl__buf_puts(p->out, "\n");
     print_header(p, seen);
+    bl__loader_begin();
     print_stack(p, seen);
+    bl__loader_end();
     print_pending(p, seen);
+    bl__loader_begin();
     print_creator(p, seen);
+    bl__loader_end();
 }
 
 void

@@ -139,6 +139,8 @@ answer_delta(const struct bl__asker *ask, const char *name, int64_t seconds,
         is_file(a, name, "-delta");
         bl__profile_encode(&now, &a->body);
         bl__profile_free(&now);
+    } else {
+        refuse(a, 500, "nobody waits for the answer");
     }
     bl__profile_free(&before);
 }
@@ -229,11 +231,15 @@ answer_symbol(const struct bl__asker *ask, struct bl__answer *a)
     bl__buf_puts(&a->body, "num_symbols: 1\n");
     for (; *s; s += *s == '+') {
         char *end;
-        uintptr_t pc = strtoull(s, &end, 0), offset;
-        const char *name = pc ? bl__core->symbol_name(pc, &offset) : NULL;
+        uintptr_t pc = strtoull(s, &end, 0);
+        struct bl__symbol symbol;
+        bool is_known;
 
-        if (name)
-            bl__buf_print(&a->body, "0x%" PRIxPTR " %s\n", pc, name);
+        bl__loader_begin();
+        is_known = pc && bl__core->symbol_at(pc, &symbol);
+        bl__loader_end();
+        if (is_known)
+            bl__buf_print(&a->body, "0x%" PRIxPTR " %s\n", pc, symbol.name);
         s = end + strcspn(end, "+");
     }
 }

@@ -103,6 +103,38 @@ bl_pprof_write(const char *name, int fd, int debug)
     return error;
 }
 
+/* --- fork ---------------------------------------------------------------- */
+
+static void
+before_fork(void)
+{
+    bl__servers_before_fork();
+    bl__customs_before_fork();
+    bl__loader_begin();
+}
+
+static void
+after_fork(void)
+{
+    bl__loader_end();
+    bl__customs_after_fork();
+    bl__servers_after_fork();
+}
+
+static void
+in_child(void)
+{
+    bl__loader_end();
+    bl__customs_after_fork();
+    bl__servers_in_child();
+    bl__stop_in_child();
+    bl__leaks_in_child();
+    bl__sites_in_child();
+    bl__labels_in_child();
+    bl__ages_in_child();
+    bl__cpu_in_child();
+}
+
 /* --- the start ----------------------------------------------------------- */
 
 void
@@ -169,13 +201,6 @@ serve_from_environment(const char *address)
                 address, port);
 }
 
-static void
-in_child(void)
-{
-    bl__stop_in_child();
-    bl__leaks_in_child();
-}
-
 __attribute__((constructor(103))) static void
 start(void)
 {
@@ -189,9 +214,9 @@ start(void)
         (void)!write(2, text, sizeof text - 1);
         _exit(2);
     }
-    bl__labels_start();
     bl__heap_init();
-    pthread_atfork(NULL, NULL, in_child);
+    pthread_atfork(before_fork, after_fork, in_child); /* its locks before the heap's */
+    bl__labels_start();
     if (bl__core->pprof_address[0] && is_wanted())
         serve_from_environment(bl__core->pprof_address);
 }

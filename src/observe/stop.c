@@ -17,8 +17,8 @@
  * does not run now stays at rest, and its stack and deferred calls can be read.
  *
  * Nothing here may allocate or lock meanwhile: a stopped thread may hold any lock.  The
- * one exception can't be helped, the loader's, for code that dlopen brought: then those
- * who wait lose patience, go on, and the snapshot ends early (is_cut).
+ * one exception can't be helped, libgcc's, for tables that were registered at run time:
+ * then those who wait lose patience, go on, and the snapshot ends early (is_cut).
  *
  * Threads that sleep in a system call are not woken (asleep.c): should one have run
  * meanwhile, the snapshot is not whole.
@@ -56,6 +56,8 @@ enum {
     MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
     MOST_ASLEEP = 10000000,      /* in one run, of a goroutine that may wake */
     DEEPEST = 1000000,           /* frames with deferred calls */
+    COPIED = 1024,               /* places at hand */
+    TEXT_MOST = 512,             /* of a place's texts */
 };
 
 enum state { ASKED, HERE, LOST, ASLEEP };
@@ -325,6 +327,10 @@ drop_slots(void)
 
 /* --- noting: the world stands still -------------------------------------- */
 
+struct copied {
+    const struct bl__site *from, *site;
+};
+
 struct noting {
     struct bl__snapshot *s;
     const struct bl__ctx *own;   /* of the caller */
@@ -336,7 +342,9 @@ struct noting {
     const struct bl__calls *at;  /* the next frame with deferred calls ... */
     struct bl__calls node;       /* ... and a copy of it */
     uint32_t npending;
+    uint64_t left_out;           /* deferred calls for which there was no room */
     struct bl__pending *pending;
+    struct copied copied[COPIED]; /* by a hash of their addresses */
     struct bl__stack stack;
 };
 
@@ -390,23 +398,31 @@ static void
 note_calls(struct noting *n, uint32_t frame)
 {
     const struct bl__record *newer = NULL;
+    struct bl__pending *last = NULL;
     struct bl__record record;
+    uint32_t first = n->npending;
+    uint64_t older = 0; /* for which there was no room */
 
     for (const struct bl__record *r = n->node.top; r; newer = r, r = record.next) {
-        struct bl__pending *last = n->npending ? &n->pending[n->npending - 1] : NULL;
-
         if (!look(n, &record, r, sizeof record))
-            return;
-        if (last && last->site == record.site && last->frame == frame && newer) {
+            break;
+        if (last && last->site == record.site && older == 0) {
             last->count++;
             last->bytes += record_size(r, newer);
-        } else if (n->npending < MOST_PENDING) {
-            n->pending[n->npending++] =
-                (struct bl__pending){record.site, 1, record_size(r, newer), frame};
+        } else if (older > 0 || n->npending == MOST_PENDING) {
+            older++;
+        } else {
+            last = &n->pending[n->npending++];
+            *last = (struct bl__pending){.site = record.site, .count = 1,
+                                         .bytes = record_size(r, newer),
+                                         .body = n->node.opened, .frame = frame};
         }
         if (n->is_asleep && last && last->count > MOST_ASLEEP)
-            return; /* it is in a circle: it has woken */
+            break; /* it is in a circle: it has woken */
     }
+    n->left_out += older;
+    for (uint32_t i = n->npending; i > first; older += n->pending[i].count)
+        n->pending[--i].index = older;
 }
 
 static void
@@ -418,6 +434,76 @@ on_frame(void *arg, uintptr_t cfa, uint32_t frame)
         note_calls(n, frame);
 }
 
+/* --- places: their module may be gone when the world goes on ---------------------- */
+
+/* Never across a page's end. */
+static size_t
+peek_text(char buf[TEXT_MOST], const char *from)
+{
+    size_t size = 0, step;
+
+    while (size < TEXT_MOST) {
+        step = 64 - ((uintptr_t)from + size) % 64;
+        if (step > TEXT_MOST - size)
+            step = TEXT_MOST - size;
+        if (!bl__peek(buf + size, from + size, step))
+            break;
+        if (memchr(buf + size, '\0', step))
+            return strlen(buf);
+        size += step;
+    }
+    return size;
+}
+
+/* Copies a text. */
+static const char *
+copy_text(const struct noting *n, const char *from)
+{
+    char buf[TEXT_MOST];
+    size_t size = 0;
+    char *to;
+
+    if (n->is_asleep)
+        size = peek_text(buf, from);
+    else
+        memcpy(buf, from, size = strnlen(from, sizeof buf));
+    to = room_for(n->s, size + 1);
+    if (!to)
+        return "?";
+    memcpy(to, buf, size);
+    to[size] = '\0';
+    return to;
+}
+
+static const struct bl__site *
+copy_site(const struct noting *n, const struct bl__site *from)
+{
+    static const struct bl__site none = {"", "?", "?", 0};
+    struct bl__site site, *to;
+
+    if (!look(n, &site, from, sizeof site) || !(to = room_for(n->s, sizeof *to)))
+        return &none;
+    *to = (struct bl__site){copy_text(n, site.file), copy_text(n, site.function),
+                            copy_text(n, site.callee), site.line};
+    return to;
+}
+
+/* Those that have been met before are copied already, but for some of very many. */
+static void
+copy_sites(struct noting *n)
+{
+    for (uint32_t i = 0; i < n->npending; i++) {
+        const struct bl__site *from = n->pending[i].site;
+        struct copied *c = &n->copied[bl__hash(&from, sizeof from) % COPIED];
+
+        if (c->from != from)
+            *c = (struct copied){from, copy_site(n, from)};
+        n->pending[i].site = c->site;
+    }
+}
+
+/* --- stacks -------------------------------------------------------------- */
+
 static void
 walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
 {
@@ -425,6 +511,7 @@ walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bo
     bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
     for (uint32_t i = 0; n->at && i < DEEPEST; i++, go_to(n, n->node.outer))
         note_calls(n, UINT32_MAX);
+    copy_sites(n);
 }
 
 /* The thread that g is on: because it says so, or, in the few instructions in which that
@@ -472,6 +559,7 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
     uintptr_t callee;
 
     n->stack.n = n->stack.depth = n->npending = 0;
+    n->left_out = 0;
     if (g == n->caller) {
         walk_from(n, g, n->own, false);
         return true;
@@ -529,6 +617,8 @@ note_goroutine(void *arg, struct bl__g *g)
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
+    if (!facts.is_known)
+        n->stack.n = n->stack.depth = n->npending = 0;
     s->unknown += !facts.is_known || n->is_weak;
     pcs = n->stack.n * sizeof(uintptr_t);
     pending = n->npending * sizeof *n->pending;
@@ -548,6 +638,7 @@ note_goroutine(void *arg, struct bl__g *g)
     s->count++;
     s->registered += g->deferred;
     s->by_panic += g->deferred_panic;
+    s->left_out += n->left_out;
 }
 
 /* Between a few instructions of a switch the thread has a new goroutine, but is still on
@@ -577,6 +668,7 @@ note_all(void *arg)
     struct noting *n = arg;
     struct bl__g *g = bl__core->main_goroutine();
 
+    n->s->taken = bl__core->now();
     /* without a P it has its own goroutine only */
     for (uint32_t i = 0; i < stop.n; i++)
         n->is_weak = n->is_weak || (stop.slots[i].blocks_signals && stop.slots[i].m->p);
@@ -585,10 +677,10 @@ note_all(void *arg)
     bl__core->each_goroutine(note_goroutine, n);
 }
 
-const struct bl__pending *
+struct bl__pending *
 bl__seen_pending(const struct bl__seen *seen)
 {
-    return (const struct bl__pending *)(seen->words + seen->npcs);
+    return (struct bl__pending *)(seen->words + seen->npcs);
 }
 
 enum bl__whereabouts
@@ -684,6 +776,21 @@ give_back(struct bl__snapshot *s)
     }
 }
 
+static void
+keep_sites(struct bl__snapshot *s)
+{
+    const struct bl__site *last = NULL, *kept = NULL;
+
+    for (struct bl__seen *seen = s->first; seen; seen = seen->next)
+        for (uint32_t i = 0; i < seen->npending; i++) {
+            struct bl__pending *d = &bl__seen_pending(seen)[i];
+
+            if (d->site != last)
+                kept = bl__site_keep(last = d->site);
+            d->site = kept;
+        }
+}
+
 void
 bl__snapshot_take(struct bl__snapshot *s)
 {
@@ -699,10 +806,12 @@ bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const stru
     for (int tries = 1;; tries++) {
         take(s, wants, arg, tries == TRIES);
         if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
-            return;
+            break;
         give_back(s);
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
     }
+    keep_sites(s);
+    bl__ages_note(s);
 }
 
 const char *

@@ -35,7 +35,8 @@ struct bl__observed {
     void *contexts;
 };
 
-extern struct bl__observed bl__observed;
+/* hidden: or its address would be loaded first */
+extern struct bl__observed bl__observed __attribute__((visibility("hidden")));
 
 #ifdef BELAY_NO_HOOKS
 #define BL__OBSERVED(hook) ((__typeof__(atomic_load(&bl__observed.hook)))NULL)

@@ -96,12 +96,15 @@ put_frame(struct frames *f, const char *name, const char *suffix,
           const struct bl__line *line)
 {
     struct bl__text *t = f->t;
-    const char *module = line->file ? NULL : bl__module_name(f->pc, NULL);
+    struct bl__module module;
 
     put_name(t, name);
     bl__put(t, suffix);
     bl__put(t, "(...)\n\t");
-    bl__put(t, line->file ? line->file : module ? module : "?");
+    if (line->file)
+        bl__put(t, line->file);
+    else
+        bl__put(t, bl__module_at(f->pc, &module) ? module.name : "?");
     if (line->file) {
         bl__put(t, ":");
         bl__put_int(t, line->line);
@@ -154,18 +157,18 @@ on_line(void *arg, const struct bl__line *line)
 static void
 put_nameless(struct frames *f)
 {
-    uintptr_t base = 0;
-    const char *module = bl__module_name(f->pc, &base);
-    const char *name = module ? strrchr(module, '/') : NULL;
+    struct bl__module module;
+    bool is_known = bl__module_at(f->pc, &module);
+    const char *name = is_known ? strrchr(module.name, '/') : NULL;
 
     if (name && has_prefix(name, "/libc.so") && bl__traceback < BL__TRACEBACK_SYSTEM)
         return;
     f->in_panic = false;
     f->any = true;
     bl__put(f->t, "?(...)\n\t");
-    bl__put(f->t, module ? module : "?");
+    bl__put(f->t, is_known ? module.name : "?");
     bl__put(f->t, " +");
-    bl__put_hex(f->t, f->pc - base);
+    bl__put_hex(f->t, f->pc - (is_known ? module.base : 0));
     bl__put(f->t, "\n");
 }
 
@@ -175,20 +178,21 @@ put_pc(struct frames *f, uintptr_t at)
 {
     struct pending p = {.f = f};
     struct bl__line line = {NULL, NULL, 0};
-    struct bl__rule rule;
+    struct bl__symbol symbol;
 
     f->pc = at;
-    f->function = bl__rule_find(at, &rule) ? rule.function : 0;
+    f->function = bl__function_at(at);
     f->hidden = false;
     f->printed = 0;
     bl__symbols_at(at, on_line, &p);
     if (f->printed || f->hidden)
         return;
-    line.function = bl__symbol_name(at, &(uintptr_t){0});
-    if (line.function)
-        on_line(&p, &line);
-    else
+    if (!bl__symbol_at(at, &symbol)) {
         put_nameless(f);
+        return;
+    }
+    line.function = symbol.name;
+    on_line(&p, &line);
 }
 
 static void
@@ -282,7 +286,7 @@ static void
 on_creator(void *arg, const struct bl__line *line)
 {
     struct around *c = arg;
-    struct bl__rule rule;
+    uintptr_t start = bl__function_at(c->pc);
 
     if (c->done || !line->function || is_own(line) ||
         is_block(line->function))
@@ -298,7 +302,7 @@ on_creator(void *arg, const struct bl__line *line)
         bl__put_int(c->t, line->line);
     }
     bl__put(c->t, " +");
-    bl__put_hex(c->t, bl__rule_find(c->pc, &rule) ? c->pc - rule.function : 0);
+    bl__put_hex(c->t, start ? c->pc - start : 0);
     bl__put(c->t, "\n");
 }
 
@@ -307,13 +311,12 @@ bl__put_frame(struct bl__text *t, const char *before, uintptr_t pc, const char *
 {
     struct around c = {t, before, behind, pc, false};
     struct bl__line line = {NULL, NULL, 0};
+    struct bl__symbol symbol;
 
     bl__symbols_at(pc, on_creator, &c);
     if (c.done)
         return;
-    line.function = bl__symbol_name(pc, &(uintptr_t){0});
-    if (!line.function)
-        line.function = "?";
+    line.function = bl__symbol_at(pc, &symbol) ? symbol.name : "?";
     on_creator(&c, &line);
 }
 

@@ -39,13 +39,14 @@ struct bl__core {
     void (*ctx_at_rest)(struct bl__ctx *ctx, const void *sp);
     void (*ctx_from_signal)(struct bl__ctx *ctx, const void *ucontext);
     bool (*rule_find)(uintptr_t at, struct bl__rule *rule);
+    uintptr_t (*function_at)(uintptr_t at);
     uintptr_t (*rule_cfa)(const struct bl__rule *rule, const struct bl__ctx *ctx);
     void (*rule_step)(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa);
 
     void (*symbols_at)(uintptr_t pc, void (*each)(void *, const struct bl__line *),
                        void *arg);
-    const char *(*symbol_name)(uintptr_t pc, uintptr_t *offset);
-    const char *(*module_name)(uintptr_t pc, uintptr_t *base);
+    bool (*symbol_at)(uintptr_t pc, struct bl__symbol *symbol);
+    bool (*module_at)(uintptr_t pc, struct bl__module *module);
     bool (*is_machinery)(const char *name);
     void (*put_header)(struct bl__text *t, const struct bl__g *g);
     void (*put_trace)(struct bl__text *t, const struct bl__trace *trace);

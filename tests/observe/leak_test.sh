@@ -6,6 +6,7 @@
 # (nearly all of each: a stale pointer is one), and nothing that could still be woken; in
 # all its forms, through the server and `belay goroutines -leaks`; linked dynamically,
 # statically and preloaded, and on one processor.
+# (ids Q34, Q35)
 set -eu
 [ "${SANITIZE-}" != thread ] || exit 77
 source=${SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}

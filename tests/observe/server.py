@@ -4,6 +4,8 @@
 """Asks the debug server of tests/observe/served.c everything, and treats it badly.
 
     tests/observe/server.py SERVED [BELAY]
+
+ids Q3, Q4, Q5, Q6, Q7, Q8, Q11, Q12, Q13, Q14, Q15, Q16
 """
 import gzip
 import os

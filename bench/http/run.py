@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 
-"""Hello, world over HTTP: libbelay-http beside Go, libmicrohttpd and nginx.
+"""Hello, world, and a file of 1 KiB, over HTTP: libbelay-http beside Go, libmicrohttpd and
+nginx.
 
     run.py --build build                 the table
     run.py --build build --seconds 2     a quick look
@@ -10,7 +11,8 @@
 The servers take turns, in every round in another order; wrk asks over the loopback, with
 64 and with 1000 connections that stay open.  `requests/s` are medians over the rounds;
 wrk shares the CPUs with the server.  `us` is the server's own CPU time for a request,
-which suffers least from whatever else the machine does.  `idle` is what a connection
+which suffers least from whatever else the machine does; `p99` the time that 99 of 100
+requests take at most.  `idle` is what a connection
 costs in memory between two requests.  Ratios are Belay's advantage: over 1 it is ahead.
 A server that can't be built here is left out, with a word."""
 
@@ -30,7 +32,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CONNECTIONS = (64, 1000)
+CASES = [("hello", "/", 64), ("hello", "/", 1000),
+         ("static", "/static/1k.txt", 64), ("static", "/static/1k.txt", 1000)]
 IDLE = 2000
 
 
@@ -115,7 +118,7 @@ class Server:
             conf.write_text(text.replace("@DIR@", str(to)).replace("@ADDRESS@", self.address))
             words += ["-c", str(conf), "-p", str(to)]
         else:
-            words.append(self.address)
+            words += [self.address, str(to)]
         self.process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
         self.wait()
 
@@ -157,18 +160,23 @@ class Server:
 
 # --- measuring -------------------------------------------------------------------
 
-def ask(server, connections, seconds):
-    """Requests a second, and CPU microseconds of the server a request."""
+UNITS = {"us": 1, "ms": 1e3, "s": 1e6}
+
+
+def ask(server, path, connections, seconds):
+    """Requests a second, CPU microseconds of the server a request, the slowest hundredth."""
     before = server.cpu_seconds()
-    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-                           f"http://{server.address}/"], text=True, capture_output=True)
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
+                           f"http://{server.address}{path}"], text=True, capture_output=True)
     used = server.cpu_seconds() - before
     requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))
     errors = re.search(r"Socket errors.*|Non-2xx.*", done.stdout)
     if errors:
         print(errors.group(0), file=sys.stderr)
     rate = float(re.search(r"Requests/sec: *([\d.]+)", done.stdout).group(1))
-    return {"rate": rate, "us": used / requests * 1e6}
+    p99 = re.search(r"99% +([\d.]+)([a-z]+)", done.stdout)
+    return {"rate": rate, "us": used / requests * 1e6,
+            "p99": float(p99.group(1)) * UNITS[p99.group(2)]}
 
 
 def idle_bytes(server):
@@ -193,23 +201,28 @@ def idle_bytes(server):
     return taken / IDLE
 
 
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"\r{text:40}\r", end="", file=sys.stderr, flush=True)
+
+
 def measure(args, built, to):
-    results = {name: {c: [] for c in CONNECTIONS} for name in built}
+    results = {name: [[] for case in CASES] for name in built}
+    idle = {}
     names = list(built)
     for number in range(args.rounds):
         for name in names[number % len(names):] + names[:number % len(names)]:
-            print(f"\rround {number + 1} of {args.rounds}: {name}   ", end="",
-                  file=sys.stderr)
-            for connections in CONNECTIONS:
+            progress(f"round {number + 1} of {args.rounds}: {name}")
+            for i, (_, path, connections) in enumerate(CASES):
                 server = Server(name, built[name], to)
-                results[name][connections].append(ask(server, connections, args.seconds))
+                results[name][i].append(ask(server, path, connections, args.seconds))
                 server.stop()
-    print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
+    progress("")
     for name in names:
         server = Server(name, built[name], to)
-        results[name]["idle"] = idle_bytes(server)
+        idle[name] = idle_bytes(server)
         server.stop()
-    return results
+    return {"cases": results, "idle": idle}
 
 
 # --- the table ---------------------------------------------------------------------
@@ -218,22 +231,25 @@ def median(runs, what):
     return statistics.median(one[what] for one in runs)
 
 
+def columns(name, ours, theirs):
+    """What a server's row says of a case."""
+    rate, us = median(theirs, "rate"), median(theirs, "us")
+    row = [f"{rate:.0f}", f"{us:.1f}", f"{median(theirs, 'p99') / 1e3:.1f} ms"]
+    if not ours or name == "belay":
+        return [*row, "", "", ""]
+    return [*row, f"{median(ours, 'rate') / rate:.2f}", f"{us / median(ours, 'us'):.2f}",
+            f"{median(theirs, 'p99') / median(ours, 'p99'):.2f}"]
+
+
 def show(results):
-    rows = [["", *(f"{c}: requests/s" if i == 0 else f"{c}: {x}"
-                   for c in CONNECTIONS
-                   for i, x in enumerate(("rate", "us", "ratio", "ratio of us"))), "idle"]]
-    ours = results.get("belay")
-    for name, by in results.items():
-        row = [name]
-        for c in CONNECTIONS:
-            rate, us = median(by[c], "rate"), median(by[c], "us")
-            row += [f"{rate:.0f}", f"{us:.1f}"]
-            if ours and name != "belay":
-                row += [f"{median(ours[c], 'rate') / rate:.2f}",
-                        f"{us / median(ours[c], 'us'):.2f}"]
-            else:
-                row += ["", ""]
-        rows.append([*row, f"{by['idle'] / 1024:.1f} KiB"])
+    rows = [["", "", "requests/s", "us", "p99", "ratio", "of us", "of p99"]]
+    cases = results["cases"]
+    for i, (what, _, connections) in enumerate(CASES):
+        for name, by in cases.items():
+            ours = cases["belay"][i] if "belay" in cases else None
+            rows.append([f"{what} {connections}", name, *columns(name, ours, by[i])])
+    for name, size in results["idle"].items():
+        rows.append(["idle", name, f"{size / 1024:.1f} KiB", "", "", "", "", ""])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths)).rstrip())
@@ -248,6 +264,8 @@ def main():
         sys.exit(f"no libbelay-http in {args.build}: see scripts/deps.sh")
     with tempfile.TemporaryDirectory() as name:
         to = Path(name)
+        to.chmod(0o755)  # nginx's workers are somebody else
+        (to / "1k.txt").write_text("0123456789abcde\n" * 64)
         results = measure(args, build_all(args, to), to)
     show(results)
     if args.json:

@@ -11,6 +11,7 @@
  * first in the same file, all read it, and keep what they have read.  A server whose
  * handlers panic on all threads would have it a dozen times.  So they take turns. */
 #define _GNU_SOURCE
+#include "os/os.h"
 #include "panic/g.h"
 
 #include <backtrace.h>
@@ -44,8 +45,7 @@ get_state(void)
 }
 
 /* The thread whose turn it is; 0: nobody's. */
-static _Atomic uintptr_t looking;
-static __thread char thread __attribute__((tls_model("initial-exec")));
+static _Atomic int looking;
 
 /* Returns false for who has to do without a turn: in a crash in the middle of a look-up,
  * or if it lasts: the one whose turn it is may never run again. */
@@ -53,13 +53,14 @@ static bool
 take_turn(void)
 {
     const struct timespec moment = {0, 1000000};
+    int self = bl__os_thread_id();
 
     for (int i = 0; i < 1200; i++) {
-        uintptr_t who = 0;
+        int who = 0;
 
-        if (atomic_compare_exchange_strong(&looking, &who, (uintptr_t)&thread))
+        if (atomic_compare_exchange_strong(&looking, &who, self))
             return true;
-        if (who == (uintptr_t)&thread)
+        if (who == self)
             return false;
         if (i < 200)
             sched_yield();

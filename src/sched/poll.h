@@ -86,7 +86,7 @@ struct bl__g *bl__poll_look(int64_t until_ns);
 /* Wakes the M that sleeps in bl__poll_look(). */
 void bl__poll_interrupt(void);
 
-/* An M, which needs no P for that, goes to sleep in the poller unless one does (proc.c). */
+/* An M, which needs no P for that, goes to sleep in the poller unless one does (thread.c). */
 void bl__start_poller(void);
 
 /* The parent's set is not ours. */

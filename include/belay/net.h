@@ -172,8 +172,8 @@ BL_API bl_error *bl_conn_read_ctx(bl_context *ctx, bl_conn *c, void *buf, size_t
 BL_API bl_error *bl_conn_write_ctx(bl_context *ctx, bl_conn *c, const void *buf,
                                    size_t size, size_t *n);
 
-/* Reads until buf is full.  Returns bl_err_eof if there was nothing at all,
- * bl_err_unexpected_eof if there was less; *n may be NULL. */
+/* Reads until buf is full; other reads wait meanwhile.  Returns bl_err_eof if there was
+ * nothing at all, bl_err_unexpected_eof if there was less; *n may be NULL. */
 BL_API bl_error *bl_conn_read_full(bl_conn *c, void *buf, size_t size, size_t *n);
 
 /* Waits until c can be read, or written, without doing it: for other calls on

@@ -21,7 +21,8 @@
  * Link with `pkg-config --cflags --libs belay-pprof belay` (CMake: belay::belay_pprof).
  * Nothing is measured until it is asked for.
  *
- * Profiles: goroutine (every goroutine's stack and state), defer (deferred calls that
+ * Profiles: goroutine (every goroutine's stack and state), goroutineleak (those that
+ * nothing will ever wake; docs/guide/profiles.md says how sure that is), defer (deferred calls that
  * are pending, by the place that registered them), panic (raised and recovered),
  * threadcreate, block, mutex, heap, allocs, profile (the CPU's), and those that the
  * program adds.  Blocks of bl_defer are in tables of the compiler: they cost nothing,
@@ -61,7 +62,7 @@ BL_API void bl_pprof_stop_serving(void);
 /* --- to a file ------------------------------------------------------------ */
 
 /* Writes the profile of that name ("goroutine", "heap", "defer", ...) to fd: gzip'ed
- * protobuf if debug is 0, text with 1, for goroutine every stack with 2 (Go's
+ * protobuf if debug is 0, text with 1, for goroutine and goroutineleak every stack with 2 (Go's
  * Profile.WriteTo).  Returns 0, -ENOENT for an unknown name, or what writing failed
  * with.
  * Call from: anywhere.  Blocks: as write() does; goroutines stand still for moments. */

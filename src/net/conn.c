@@ -28,10 +28,24 @@ bl__limit_ctx(bl_context *ctx)
 
 /* --- make --------------------------------------------------------------------------- */
 
+void
+bl__conn_pin(bl_conn *c)
+{
+    atomic_fetch_add_explicit(&c->pins, 1, memory_order_relaxed);
+}
+
+void
+bl__conn_unpin(bl_conn *c)
+{
+    /* acq_rel: what the others did with c comes before its end */
+    if (atomic_fetch_sub_explicit(&c->pins, 1, memory_order_acq_rel) == 1)
+        free(c);
+}
+
 static void
 free_conn(struct bl__fd *fd)
 {
-    free((bl_conn *)fd);
+    bl__conn_unpin((bl_conn *)fd);
 }
 
 static bl_conn *
@@ -44,9 +58,11 @@ make_conn(int number, const char *network, bool is_socket, bool can_wait)
         return NULL;
     }
     c->refs = 1;
+    c->pins = 1;
     c->network = network;
     c->is_socket = is_socket;
     c->is_tcp = strcmp(network, "tcp") == 0;
+    c->has_end = strcmp(network, "udp") != 0 && strcmp(network, "unixgram") != 0;
     return c;
 }
 
@@ -195,32 +211,25 @@ static ssize_t
 try_read(int number, void *arg)
 {
     const struct transfer *x = arg;
-    ssize_t r = read(number, x->buf, x->size);
+    ssize_t r = read(number, x->buf, x->size < MOST_BYTES ? x->size : MOST_BYTES);
 
     return bl__result(r);
 }
 
-static bool
-is_stream(const bl_conn *c)
-{
-    return strcmp(c->network, "udp") != 0 && strcmp(c->network, "unixgram") != 0;
-}
-
+/* Behind its turn c may be gone. */
 static bl_error *
 read_limited(bl_conn *c, void *buf, size_t size, const struct bl__limit *limit, size_t *n)
 {
     struct transfer x = {.c = c, .op = "read", .call = "read", .d = BL__READS,
-                         .attempt = try_read, .limit = limit, .buf = buf,
-                         .size = size < MOST_BYTES ? size : MOST_BYTES};
+                         .attempt = try_read, .limit = limit, .buf = buf, .size = size};
+    bool has_end = c->has_end;
     bl_error *err;
 
     *n = 0;
-    if (size == 0 && is_stream(c))
+    if (size == 0 && has_end)
         return NULL;
     err = in_turn(&x, once, n);
-    if (!err && *n == 0 && is_stream(c))
-        err = bl_err_eof;
-    return err;
+    return !err && *n == 0 && has_end ? bl_err_eof : err;
 }
 
 bl_error *
@@ -245,17 +254,37 @@ bl_conn_read_ctx(bl_context *ctx, bl_conn *c, void *buf, size_t size, size_t *n)
     return read_limited(c, buf, size, &limit, n);
 }
 
+static ssize_t
+fill(struct transfer *x, size_t *done)
+{
+    while (x->size > 0) {
+        size_t got = 0;
+        ssize_t r = once(x, &got);
+
+        if (r < 0)
+            return r;
+        if (got == 0 && x->c->has_end)
+            break;
+        *done += got;
+        x->buf = (char *)x->buf + got;
+        x->size -= got;
+    }
+    return 0;
+}
+
 bl_error *
 bl_conn_read_full(bl_conn *c, void *buf, size_t size, size_t *n)
 {
-    size_t got = 0, more;
-    bl_error *err = NULL;
+    struct transfer x = {.c = c, .op = "read", .call = "read", .d = BL__READS,
+                         .attempt = try_read, .buf = buf, .size = size};
+    size_t got = 0;
+    bl_error *err = size == 0 ? NULL : in_turn(&x, fill, &got);
 
-    while (got < size && !(err = bl_conn_read(c, (char *)buf + got, size - got, &more)))
-        got += more;
     if (n)
         *n = got;
-    return err == bl_err_eof && got > 0 ? bl_err_unexpected_eof : err;
+    if (err || got == size)
+        return err;
+    return got > 0 ? bl_err_unexpected_eof : bl_err_eof;
 }
 
 static ssize_t
@@ -273,15 +302,16 @@ bl_conn_readv(bl_conn *c, const struct iovec *parts, int count, size_t *n)
     struct transfer x = {.c = c, .op = "read", .call = "readv", .d = BL__READS,
                          .attempt = try_readv, .parts = parts, .count = count};
     size_t size = 0;
+    bool has_end = c->has_end;
     bl_error *err;
 
     *n = 0;
     for (int i = 0; i < count; i++)
         size |= parts[i].iov_len;
-    if (size == 0 && is_stream(c))
+    if (size == 0 && has_end)
         return NULL;
     err = in_turn(&x, once, n);
-    return !err && *n == 0 && is_stream(c) ? bl_err_eof : err;
+    return !err && *n == 0 && has_end ? bl_err_eof : err;
 }
 
 void
@@ -361,7 +391,7 @@ write_limited(bl_conn *c, const void *buf, size_t size, const struct bl__limit *
                          .attempt = try_write, .limit = limit, .buf = (void *)buf,
                          .size = size};
     size_t done = 0;
-    bl_error *err = size == 0 && is_stream(c) ? NULL : in_turn(&x, write_all, &done);
+    bl_error *err = size == 0 && c->has_end ? NULL : in_turn(&x, write_all, &done);
 
     if (n)
         *n = done;

@@ -13,8 +13,10 @@
 struct bl_conn {
     struct bl__fd fd;            /* first */
     _Atomic uint32_t refs;       /* owners */
+    _Atomic uint32_t pins;       /* what needs the memory: fd, and calls in several steps */
     bool is_socket;              /* constant, as what follows up to the lock */
     bool is_tcp;
+    bool has_end;                /* a read of nothing is the end, and not a datagram */
     const char *network;
     bl_addr remote;
     struct bl__lock lock;        /* protects local until has_local */
@@ -102,6 +104,11 @@ size_t bl__addr_text(const bl_addr *addr, char *buf, size_t size, bool prefix);
 
 /* Of a descriptor that does not block.  NULL when memory is short: it stays open. */
 bl_conn *bl__conn_make(int number, const char *network, bool is_socket);
+
+/* Around what uses c in several steps, between which its owners may let it go: it stays
+ * in memory, closed. */
+void bl__conn_pin(bl_conn *c);
+void bl__conn_unpin(bl_conn *c);
 
 /* Around calls that know no MSG_NOSIGNAL: the signal of the calling thread only. */
 struct bl__sigpipe {

@@ -389,13 +389,16 @@ bl__fd_wait(struct bl__fd *fd, enum bl__direction d, const struct bl__bound *b)
 }
 
 /* Whether to wait before the first try.  What comes behind a read that took all is an
- * event, and it is still to come; but not the end, if that was there already. */
+ * event, and it is still to come; but not the end, if that was there already, nor what
+ * stands behind urgent data, at which a read stops.  Who has the descriptor elsewhere may
+ * have made something of it whose reads are short for other reasons. */
 static bool
 is_in_vain(struct bl__fd *fd, struct bl__fd_side *side)
 {
     return side->in_vain >= IN_VAIN && ++side->spared % TRY_EVERY != 0 &&
            !atomic_load_explicit(&fd->poll->sides[BL__READS].ready, memory_order_relaxed) &&
-           !atomic_load_explicit(&fd->poll->has_end, memory_order_relaxed) &&
+           !atomic_load_explicit(&fd->poll->is_odd, memory_order_relaxed) &&
+           !atomic_load_explicit(&fd->is_shared, memory_order_relaxed) &&
            atomic_load_explicit(&fd->poll->added, memory_order_relaxed);
 }
 
@@ -435,9 +438,11 @@ bl__fd_try(struct bl__fd *fd, enum bl__direction d, const struct bl__bound *b,
     }
 }
 
+/* poll() takes no lock: see bl__poll_reset. */
 static ssize_t
 try_poll(int number, void *arg)
 {
+    atomic_thread_fence(memory_order_seq_cst);
     return bl__os_is_ready(number, *(enum bl__direction *)arg == BL__WRITES) ? 0 : -EAGAIN;
 }
 

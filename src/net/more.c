@@ -125,8 +125,12 @@ bl_conn_send_fds(bl_conn *c, const void *buf, size_t size, const int *fds, size_
     head->cmsg_type = SCM_RIGHTS;
     head->cmsg_len = CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(head), fds, count * sizeof(int));
+    bl__conn_pin(c);
     err = exchange(c, BL__WRITES, &m, &c->remote, &n);
-    return err || n == size ? err : bl_conn_write(c, (const char *)buf + n, size - n, NULL);
+    if (!err && n < size)
+        err = bl_conn_write(c, (const char *)buf + n, size - n, NULL);
+    bl__conn_unpin(c);
+    return err;
 }
 
 /* Those of one control message; what there is no room for is closed. */
@@ -159,6 +163,7 @@ bl_conn_recv_fds(bl_conn *c, void *buf, size_t size, size_t *n, int *fds, size_t
     struct iovec part = {buf, size};
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
                        .msg_controllen = sizeof control.bytes};
+    bool has_end = c->has_end; /* behind its turn c may be gone */
     bl_error *err;
 
     *n = *count = 0;
@@ -167,9 +172,7 @@ bl_conn_recv_fds(bl_conn *c, void *buf, size_t size, size_t *n, int *fds, size_t
         return err;
     for (struct cmsghdr *head = CMSG_FIRSTHDR(&m); head; head = CMSG_NXTHDR(&m, head))
         take_fds(head, fds, most, count);
-    return *n == 0 && *count == 0 && size > 0 && strcmp(c->network, "unixgram") != 0
-               ? bl_err_eof
-               : NULL;
+    return *n == 0 && *count == 0 && size > 0 && has_end ? bl_err_eof : NULL;
 }
 
 /* --- from one descriptor to another --------------------------------------------------------- */
@@ -309,6 +312,8 @@ bl_conn_copy(bl_conn *to, bl_conn *from, size_t most, size_t *n)
     bool unfit = true;
     bl_error *err = NULL;
 
+    bl__conn_pin(to);
+    bl__conn_pin(from);
     if (strncmp(to->network, "tcp", 3) == 0 && strncmp(from->network, "udp", 3) != 0 &&
         pipe2(pipe, O_CLOEXEC | O_NONBLOCK) == 0) {
         unfit = false;
@@ -319,6 +324,8 @@ bl_conn_copy(bl_conn *to, bl_conn *from, size_t most, size_t *n)
     }
     if (!err && unfit)
         err = copy_by_hand(to, from, most - done, &done);
+    bl__conn_unpin(to);
+    bl__conn_unpin(from);
     if (n)
         *n = done;
     return err;
@@ -360,6 +367,7 @@ bl_conn_send_file(bl_conn *c, int fd, off_t offset, size_t size, size_t *n)
     bl_error *err = NULL;
     ssize_t r = 0;
 
+    bl__conn_pin(c);
     while (x.size > 0 &&
            !(err = move_once(&x, BL__WRITES, "sendfile", try_sendfile, &r)) && r > 0) {
         x.size -= (size_t)r;
@@ -367,6 +375,7 @@ bl_conn_send_file(bl_conn *c, int fd, off_t offset, size_t size, size_t *n)
     }
     if (!err && r == -EINVAL)
         err = send_by_hand(c, fd, x.offset ? at : -1, x.size, &done);
+    bl__conn_unpin(c);
     if (n)
         *n = done;
     return err;

@@ -161,7 +161,7 @@ bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m, struct bl__stack *
     const struct bl__g *g = m->g;
     uintptr_t sp, pc;
 
-    if (!g || g == &m->g0 || !g->stack_high ||
+    if (bl__core->is_checked || !g || g == &m->g0 || !g->stack_high ||
         atomic_load_explicit(&m->inside, memory_order_acquire))
         return false;
     a->tid = m->tid;

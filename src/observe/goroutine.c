@@ -45,19 +45,24 @@ put_labels(char *labels, const struct bl__seen *seen)
 }
 
 void
-bl__collect_goroutine(struct bl__profile *p)
+bl__add_seen(struct bl__profile *p, const struct bl__seen *seen)
 {
     char labels[BL__LABELS_MOST];
+    struct bl__sample s = {.pcs = seen->words, .n = seen->npcs, .labels = labels,
+                           .labels_size = put_labels(labels, seen), .value = {1}};
+
+    bl__profile_add(p, &s);
+}
+
+void
+bl__collect_goroutine(struct bl__profile *p)
+{
     struct bl__snapshot all;
 
     bl__snapshot_take(&all);
     bl__profile_init(p, &goroutine_kind);
-    for (const struct bl__seen *seen = all.first; seen; seen = seen->next) {
-        struct bl__sample s = {.pcs = seen->words, .n = seen->npcs, .labels = labels,
-                               .labels_size = put_labels(labels, seen), .value = {1}};
-
-        bl__profile_add(p, &s);
-    }
+    for (const struct bl__seen *seen = all.first; seen; seen = seen->next)
+        bl__add_seen(p, seen);
     if (all.is_cut)
         bl__snapshot_flaws(&all, p->comment, sizeof p->comment);
     bl__snapshot_free(&all);
@@ -144,6 +149,7 @@ bl__collect_defer(struct bl__profile *p)
 struct printing {
     struct bl__text t;
     struct bl__buf *out;
+    const struct bl__leaked *leaked;
     char buf[1 << 16];
 };
 
@@ -154,6 +160,23 @@ flush(struct printing *p)
 
     bl__buf_put(p->out, p->buf, n);
     p->t = (struct bl__text)BL__TEXT_INTO(p->buf, sizeof p->buf);
+}
+
+/* Behind the state, as Go does. */
+static void
+say_leaked(struct printing *p)
+{
+    static const char word[] = " (leaked)";
+    size_t n = p->t.length, size = sizeof word - 1;
+    char *end = memchr(p->buf, '[', n);
+
+    while (end && end < p->buf + n && *end != ',' && *end != ']')
+        end++;
+    if (!end || n + size >= sizeof p->buf)
+        return;
+    memmove(end + size, end, n - (size_t)(end - p->buf));
+    memcpy(end, word, size);
+    p->t.length += size;
 }
 
 static void
@@ -169,6 +192,8 @@ print_header(struct printing *p, const struct bl__seen *seen)
     g.bubble = seen->bubble ? &bubble : NULL;
     g.status = seen->status;
     bl__core->put_header(&p->t, &g);
+    if (seen->status == BL__G_WAITING && bl__is_leaked(p->leaked, seen->id))
+        say_leaked(p);
     flush(p);
 }
 
@@ -235,7 +260,7 @@ print_one(struct printing *p, const struct bl__seen *seen, bool is_first)
 }
 
 void
-bl__goroutines_text(struct bl__buf *out)
+bl__goroutines_text(struct bl__buf *out, const struct bl__leaked *leaked)
 {
     struct printing *p = malloc(sizeof *p);
     struct bl__snapshot all;
@@ -247,6 +272,7 @@ bl__goroutines_text(struct bl__buf *out)
         return;
     }
     p->out = out;
+    p->leaked = leaked;
     p->t = (struct bl__text)BL__TEXT_INTO(p->buf, sizeof p->buf);
     bl__snapshot_take(&all);
     for (int others = 0; others < 2; others++) /* who asks stands first, as in Go */

@@ -143,7 +143,7 @@ struct bl__profile {
     struct bl__age *oldest;
     uint32_t room;
     int64_t sampling;         /* one in so many, for the text form */
-    char comment[200];        /* "": none */
+    char comment[280];        /* "": none */
 };
 
 void bl__profile_init(struct bl__profile *p, const struct bl__kind *kind);
@@ -246,6 +246,9 @@ struct bl__snapshot {
 
 /* Stops all goroutines, notes them, and lets them go on; again if that was not all. */
 void bl__snapshot_take(struct bl__snapshot *s);
+/* The same for those that wants(arg, g). */
+void bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
+                          void *arg);
 /* Writes what is missing in it, "" if nothing is, and returns text. */
 const char *bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size);
 void bl__snapshot_free(struct bl__snapshot *s);
@@ -254,6 +257,66 @@ struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
 /* Fills in how old deferred calls are, as far as earlier snapshots tell, and remembers
  * them (ages.c). */
 void bl__ages_note(struct bl__snapshot *s);
+
+/* Calls f(arg) while all stand still: it may neither allocate nor lock.  Left alone are
+ * threads that sleep in the kernel, or all that are in users' code.  Returns false if
+ * somebody has gone on before it was done. */
+enum bl__spared { BL__SPARE_NONE, BL__SPARE_ASLEEP, BL__SPARE_OUTSIDE };
+bool bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
+                       int64_t *stopped_ns);
+
+/* What f may ask: where g, but for the caller, is; *ctx has its registers, if it is
+ * STOPPED, *tid its thread, if it is ELSEWHERE: spared, or not stopped.  AT_REST: its
+ * registers lie where g->sp points. */
+enum bl__whereabouts { BL__AT_REST, BL__STOPPED, BL__ELSEWHERE };
+enum bl__whereabouts bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx, int *tid);
+/* A thread's registers, and the stack that it waits on; NULL: it has not been stopped. */
+const struct bl__ctx *bl__stopped_thread(int tid, uintptr_t *sigstack_low,
+                                         uintptr_t *sigstack_high);
+
+/* One more of p's, a profile of goroutines. */
+void bl__add_seen(struct bl__profile *p, const struct bl__seen *seen);
+
+/* --- who waits for ever (leak.c, mark.c) ------------------------------------------ */
+
+/* Finds the goroutines that nothing will wake. */
+void bl__collect_leaks(struct bl__profile *p);
+/* To be called behind a fork: who was at it did not come along. */
+void bl__stop_in_child(void);
+void bl__leaks_in_child(void);
+/* How many there were the last time. */
+int64_t bl__leaks_count(void);
+/* debug=2: every goroutine, and which are leaked. */
+void bl__leaks_text(struct bl__buf *out);
+
+enum bl__marked { BL__MARK_NONE, BL__MARK_DONE, BL__MARK_LATE, BL__MARK_MEMORY,
+                  BL__MARK_BLIND };
+
+/* What marking finds: memory that two processes share. */
+struct bl__leaked {
+    _Atomic uint32_t state; /* enum bl__marked; the rest is there if it is DONE */
+    uint64_t goroutines;    /* looked at */
+    uint64_t bytes;         /* that may have held a pointer */
+    int64_t took_ns;
+    uint64_t n, room;
+    uint64_t ids[];         /* ascending */
+};
+
+struct bl__marking {
+    struct bl__g *caller;   /* NULL: a plain thread */
+    uintptr_t here;         /* what lies above, on its stack, is in use */
+    uintptr_t own_low, own_high; /* the marker's stack */
+    /* The stack pointer of a thread that was stopped in another way; 0: not known. */
+    uintptr_t (*sp_of)(const void *arg, int tid);
+    const void *arg;
+    int64_t until;
+    struct bl__leaked *out;
+};
+
+bool bl__is_leaked(const struct bl__leaked *l, uint64_t id); /* l may be NULL */
+
+/* To be called where everything stands still, or in a copy of that. */
+void bl__mark(const struct bl__marking *how);
 
 /* --- threads that sleep in the kernel (asleep.c) ------------------------------- */
 
@@ -311,6 +374,8 @@ struct bl__source {
     const char *name;
     void (*collect)(struct bl__profile *p);
     const char *about;
+    int64_t (*count)(void); /* for the index; NULL: what collect() finds */
+    void (*put_all)(struct bl__buf *out); /* debug=2: every goroutine; NULL: as debug=1 */
 };
 
 /* NULL: there is none of that name. */
@@ -327,8 +392,8 @@ void bl__collect_mutex(struct bl__profile *p);
 void bl__collect_heap(struct bl__profile *p);
 void bl__collect_allocs(struct bl__profile *p);
 
-/* debug=2: every goroutine. */
-void bl__goroutines_text(struct bl__buf *out);
+/* debug=2: every goroutine; those that are leaked (NULL: not known) say so. */
+void bl__goroutines_text(struct bl__buf *out, const struct bl__leaked *leaked);
 
 /* Returns 0 or a negative errno. */
 int bl__write_all(int fd, const struct bl__buf *b);
@@ -385,7 +450,6 @@ void bl__servers_after_fork(void);
 void bl__servers_in_child(void);
 void bl__customs_before_fork(void);
 void bl__customs_after_fork(void); /* on either side */
-void bl__snapshots_in_child(void);
 void bl__sites_in_child(void);
 void bl__labels_in_child(void);
 void bl__ages_in_child(void);

@@ -151,6 +151,7 @@ answer_profile(const struct bl__asker *ask, const char *name, struct bl__answer 
     char text[32];
     int64_t seconds = 0;
     int debug = debug_level(ask);
+    const struct bl__source *source;
     struct bl__profile p;
 
     if (!bl__source_find(name) && !bl_profile_find(name)) {
@@ -166,9 +167,10 @@ answer_profile(const struct bl__asker *ask, const char *name, struct bl__answer 
             answer_delta(ask, name, seconds, a);
         return;
     }
-    if (debug >= 2 && strcmp(name, "goroutine") == 0) {
+    source = bl__source_find(name);
+    if (debug >= 2 && source && source->put_all) {
         is_text(a);
-        bl__goroutines_text(&a->body);
+        source->put_all(&a->body);
         return;
     }
     collect(name, &p);
@@ -245,9 +247,12 @@ answer_symbol(const struct bl__asker *ask, struct bl__answer *a)
 static int64_t
 count_of(const char *name)
 {
+    const struct bl__source *source = bl__source_find(name);
     struct bl__profile p;
     int64_t n = 0;
 
+    if (source && source->count)
+        return source->count();
     if (!collect(name, &p))
         return 0;
     for (uint32_t i = 0; i < p.keys.n; i++)

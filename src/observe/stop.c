@@ -65,10 +65,12 @@ enum state { ASKED, HERE, LOST, ASLEEP };
 struct slot {
     struct bl__m *m;
     int tid;
+    uint32_t moment;             /* in which it is asked */
     _Atomic uint32_t state;
     bool is_taken;               /* its goroutine has been found */
     bool blocks_signals;         /* may go on behind our back */
     bool on_sigstack;            /* in a handler, of users' */
+    uintptr_t sigstack_low, sigstack_high; /* where our handler is */
     struct bl__g *to;            /* it is about to switch there; NULL: it is not */
     struct bl__ctx ctx;
     struct bl__asleep asleep;
@@ -77,6 +79,7 @@ struct slot {
 static struct {
     _Atomic uint32_t moment;     /* odd: stand still */
     _Atomic uint32_t arrived;
+    _Atomic uint32_t handling;   /* threads in the handler, which look at slots */
     _Atomic bool lost;           /* somebody has gone on */
     struct slot *slots;
     uint32_t n;
@@ -85,6 +88,13 @@ static struct {
 } stop;
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+/* Nobody stands still while a process forks, but somebody may have been about to ask. */
+void
+bl__stop_in_child(void)
+{
+    pthread_mutex_init(&one_at_a_time, NULL);
+}
 
 static void
 futex_wait(const void *word, uint32_t value, int64_t ns)
@@ -121,11 +131,14 @@ stand_still(void *ucontext)
     stack_t alt = {0};
     int64_t end;
 
-    if (!slot || atomic_load(&slot->state) != ASKED)
+    /* late: asked in a moment that is over? */
+    if (!slot || slot->moment != moment || atomic_load(&slot->state) != ASKED)
         return false;
     bl__core->ctx_from_signal(&slot->ctx, ucontext);
     sigaltstack(NULL, &alt);
     slot->on_sigstack = BL__CTX_SP(&slot->ctx) - (uintptr_t)alt.ss_sp < alt.ss_size;
+    slot->sigstack_low = (uintptr_t)alt.ss_sp;
+    slot->sigstack_high = slot->sigstack_low + alt.ss_size;
     atomic_store(&slot->state, HERE);
     atomic_fetch_add(&stop.arrived, 1);
     futex_wake(&stop.arrived);
@@ -145,8 +158,11 @@ static void
 on_signal(int sig, siginfo_t *info, void *ucontext)
 {
     int saved = errno;
-    bool is_ours = stand_still(ucontext);
+    bool is_ours;
 
+    atomic_fetch_add(&stop.handling, 1); /* before it looks at moment: see drop_slots */
+    is_ours = stand_still(ucontext);
+    atomic_fetch_sub(&stop.handling, 1);
     errno = saved;
     if (is_ours || info->si_code == SI_TKILL)
         return;
@@ -198,7 +214,8 @@ make_slots(const struct bl__m *own)
         return false;
     for (struct bl__m *m = bl__core->sched->all_ms; m; m = m->all)
         if (m != own && m->tid != 0)
-            stop.slots[stop.n++] = (struct slot){.m = m, .tid = m->tid};
+            stop.slots[stop.n++] = (struct slot){
+                .m = m, .tid = m->tid, .moment = atomic_load(&stop.moment) + 1};
     return true;
 }
 
@@ -238,7 +255,16 @@ await(int64_t end)
         futex_wait(&stop.arrived, atomic_load(&stop.arrived), 1000000);
 }
 
-/* With attention set a thread that wakes can't come inside before the lock is free. */
+/* Whether it is in users' code, for all that the barrier has made known. */
+static bool
+is_outside(const struct bl__m *m)
+{
+    return m->g && m->g != &m->g0 && m->g->stack_high &&
+           !atomic_load_explicit(&m->inside, memory_order_acquire);
+}
+
+/* With attention set a thread that wakes can't come inside before the lock is free.  Those
+ * that run outside are left alone, too, if stack is NULL. */
 static void
 find_asleep(struct bl__stack *stack)
 {
@@ -251,7 +277,7 @@ find_asleep(struct bl__stack *stack)
     for (uint32_t i = 0; i < stop.n; i++) {
         struct slot *slot = &stop.slots[i];
 
-        if (bl__asleep_begin(&slot->asleep, slot->m, stack)) {
+        if (stack ? bl__asleep_begin(&slot->asleep, slot->m, stack) : is_outside(slot->m)) {
             slot->ctx = slot->asleep.ctx;
             atomic_store(&slot->state, ASLEEP);
         }
@@ -282,7 +308,21 @@ let_go(void)
 {
     atomic_fetch_add(&stop.moment, 1);
     futex_wake(&stop.moment);
-    munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
+}
+
+/* A thread that the system has not let run for a while may come into the handler, and
+ * have a slot in its hands, when the moment is over: the slots stay until it has left.
+ * One that does not leave, as a fork has lost it, keeps them. */
+static void
+drop_slots(void)
+{
+    const struct timespec nap = {0, 50000};
+    int64_t end = bl__core->now() + PATIENCE_NS;
+
+    while (atomic_load(&stop.handling) > 0 && bl__core->now() < end)
+        nanosleep(&nap, NULL);
+    if (atomic_load(&stop.handling) == 0)
+        munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
 }
 
 /* --- noting: the world stands still -------------------------------------- */
@@ -295,6 +335,8 @@ struct noting {
     struct bl__snapshot *s;
     const struct bl__ctx *own;   /* of the caller */
     struct bl__g *caller;
+    bool (*wants)(void *arg, const struct bl__g *g); /* NULL: all */
+    void *arg;
     bool is_weak;                /* somebody may go on behind our back */
     bool is_asleep;              /* it may wake while it is looked at */
     const struct bl__calls *at;  /* the next frame with deferred calls ... */
@@ -571,7 +613,7 @@ note_goroutine(void *arg, struct bl__g *g)
     struct bl__seen facts = {0}, *seen;
     size_t pcs, pending;
 
-    if (g->is_system || s->is_cut)
+    if (g->is_system || s->is_cut || (n->wants && !n->wants(n->arg, g)))
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
@@ -621,18 +663,18 @@ mark_running(bool mark)
 }
 
 static void
-note_all(struct noting *n)
+note_all(void *arg)
 {
+    struct noting *n = arg;
     struct bl__g *g = bl__core->main_goroutine();
 
+    n->s->taken = bl__core->now();
     /* without a P it has its own goroutine only */
     for (uint32_t i = 0; i < stop.n; i++)
         n->is_weak = n->is_weak || (stop.slots[i].blocks_signals && stop.slots[i].m->p);
-    mark_running(true);
     if (g)
         note_goroutine(n, g);
     bl__core->each_goroutine(note_goroutine, n);
-    mark_running(false);
 }
 
 struct bl__pending *
@@ -641,15 +683,71 @@ bl__seen_pending(const struct bl__seen *seen)
     return (struct bl__pending *)(seen->words + seen->npcs);
 }
 
+enum bl__whereabouts
+bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx, int *tid)
+{
+    struct slot *slot = runs_on(g);
+
+    *ctx = slot && atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    *tid = slot ? slot->tid : 0;
+    return !slot ? BL__AT_REST : *ctx ? BL__STOPPED : BL__ELSEWHERE;
+}
+
+const struct bl__ctx *
+bl__stopped_thread(int tid, uintptr_t *sigstack_low, uintptr_t *sigstack_high)
+{
+    for (uint32_t i = 0; i < stop.n; i++) {
+        const struct slot *slot = &stop.slots[i];
+
+        *sigstack_low = slot->sigstack_low;
+        *sigstack_high = slot->sigstack_high;
+        if (slot->tid == tid)
+            return atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    }
+    return NULL;
+}
+
+bool
+bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
+                  int64_t *stopped_ns)
+{
+    const struct bl__g *g = bl__core->self_or_null();
+    static struct bl__stack stack; /* protected by one_at_a_time */
+    bool is_whole = false, done;
+    int64_t began;
+
+    pthread_mutex_lock(&one_at_a_time);
+    set_handler();
+    lock_sched();
+    done = make_slots(g ? g->m : NULL);
+    if (done) {
+        began = bl__core->now();
+        if (spared != BL__SPARE_NONE)
+            find_asleep(spared == BL__SPARE_ASLEEP ? &stack : NULL);
+        stop_all();
+        mark_running(true);
+        f(arg);
+        mark_running(false);
+        is_whole = !atomic_load(&stop.lost);
+        let_go();
+        *stopped_ns = bl__core->now() - began;
+    }
+    bl__unlock(&bl__core->sched->lock);
+    if (done)
+        drop_slots();
+    pthread_mutex_unlock(&one_at_a_time);
+    return is_whole;
+}
+
 /* One try; the last one spares nobody. */
 static void
-take(struct bl__snapshot *s, bool is_last)
+take(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g), void *arg,
+     bool is_last)
 {
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct bl__g *g = bl__core->self_or_null();
     struct bl__ctx ctx;
-    int64_t began;
 
     *s = (struct bl__snapshot){.last = &s->first};
     if (n == MAP_FAILED) {
@@ -658,23 +756,12 @@ take(struct bl__snapshot *s, bool is_last)
     }
     bl__core->here(&ctx);
     *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
+                         .wants = wants, .arg = arg,
                          .pending = (struct bl__pending *)(n + 1)};
     s->caller = n->caller ? g->id : 0;
-    pthread_mutex_lock(&one_at_a_time);
-    set_handler();
-    lock_sched();
-    if (make_slots(n->caller ? g->m : NULL)) {
-        began = bl__core->now();
-        if (!is_last)
-            find_asleep(&n->stack);
-        stop_all();
-        s->taken = bl__core->now();
-        note_all(n);
-        let_go();
-        s->stopped_ns = bl__core->now() - began;
-    }
-    bl__unlock(&bl__core->sched->lock);
-    pthread_mutex_unlock(&one_at_a_time);
+    if (!bl__stop_and_call(note_all, n, is_last ? BL__SPARE_NONE : BL__SPARE_ASLEEP,
+                           &s->stopped_ns))
+        s->is_cut = true;
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }
 
@@ -704,13 +791,20 @@ keep_sites(struct bl__snapshot *s)
         }
 }
 
-/* The goroutine that takes it stands first, with its own stack from here on. */
 void
 bl__snapshot_take(struct bl__snapshot *s)
 {
+    bl__snapshot_take_of(s, NULL, NULL);
+}
+
+/* The goroutine that takes it stands first, with its own stack from here on. */
+void
+bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
+                     void *arg)
+{
     bl__labels_freeze();
     for (int tries = 1;; tries++) {
-        take(s, tries == TRIES);
+        take(s, wants, arg, tries == TRIES);
         if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
             break;
         give_back(s);
@@ -731,13 +825,6 @@ bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size)
         snprintf(text, size, "%" PRIu64 " goroutines with unknown deferred calls: a thread "
                  "did not answer, or blocks SIGURG", s->unknown);
     return text;
-}
-
-/* None is under way: fork() takes sched.lock.  But somebody may be waiting for that. */
-void
-bl__snapshots_in_child(void)
-{
-    pthread_mutex_init(&one_at_a_time, NULL);
 }
 
 void

@@ -32,8 +32,8 @@ bl__os_poll_make(void)
 int
 bl__os_poll_add(int set, int fd, void *tag)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.ptr = tag};
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = tag};
 
     return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
@@ -86,8 +86,8 @@ meaning(uint32_t events)
         what |= BL__EVENT_READ;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         what |= BL__EVENT_WRITE;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        what |= BL__EVENT_END;
+    if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        what |= BL__EVENT_ODD;
     return what;
 }
 

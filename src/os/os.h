@@ -60,7 +60,7 @@ void bl__os_nap(int64_t ns);
 enum {
     BL__EVENT_READ = 1,   /* there may be something to read, an end or an error */
     BL__EVENT_WRITE = 2,  /* there may be room, or an error */
-    BL__EVENT_END = 4,    /* the other side sends no more, or all is over */
+    BL__EVENT_ODD = 4,    /* the other side sends no more, or all is over, or urgent data */
 };
 
 struct bl__event {

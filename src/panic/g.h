@@ -383,6 +383,9 @@ struct bl__line {
 void bl__symbols_at(uintptr_t pc, void (*each)(void *arg, const struct bl__line *),
                     void *arg);
 
+/* In the child of a fork: whoever was looking a name up is not there. */
+void bl__symbols_in_child(void);
+
 /* The function at pc and how far into it pc is.  Returns false if not known. */
 struct bl__symbol {
     uintptr_t offset;

@@ -31,6 +31,8 @@ struct bl__observed {
     /* One goroutine more, or less, has these labels. */
     void (*_Atomic labels_kept)(void *labels);
     void (*_Atomic labels_dropped)(void *labels);
+    /* The lists of contexts that nothing above can end (context/end.c); set at start. */
+    void *contexts;
 };
 
 /* hidden: or its address would be loaded first */

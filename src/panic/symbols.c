@@ -5,15 +5,22 @@
  *
  * libbacktrace comes with GCC, reads DWARF and symbol tables, allocates by mmap
  * only and so works in a crash.  Its first look-up reads the debug information
- * of every module: tens of milliseconds. */
+ * of every module: tens of milliseconds, and as many megabytes.
+ *
+ * It has no lock: several threads whose first look-up comes at the same time, or the
+ * first in the same file, all read it, and keep what they have read.  A server whose
+ * handlers panic on all threads would have it a dozen times.  So they take turns. */
 #define _GNU_SOURCE
+#include "os/os.h"
 #include "panic/g.h"
 
 #include <backtrace.h>
 #include <errno.h>
 #include <link.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 static _Atomic(struct backtrace_state *) state;
 
@@ -35,6 +42,45 @@ get_state(void)
         atomic_store(&state, s);
     }
     return s;
+}
+
+/* The thread whose turn it is; 0: nobody's. */
+static _Atomic int looking;
+
+/* Returns false for who has to do without a turn: in a crash in the middle of a look-up,
+ * or if it lasts: the one whose turn it is may never run again. */
+static bool
+take_turn(void)
+{
+    const struct timespec moment = {0, 1000000};
+    int self = bl__os_thread_id();
+
+    for (int i = 0; i < 1200; i++) {
+        int who = 0;
+
+        if (atomic_compare_exchange_strong(&looking, &who, self))
+            return true;
+        if (who == self)
+            return false;
+        if (i < 200)
+            sched_yield();
+        else
+            nanosleep(&moment, NULL); /* a second altogether */
+    }
+    return false;
+}
+
+static void
+end_turn(bool mine)
+{
+    if (mine)
+        atomic_store(&looking, 0);
+}
+
+void
+bl__symbols_in_child(void)
+{
+    atomic_store(&looking, 0);
 }
 
 /* --- modules ------------------------------------------------------------- */
@@ -202,10 +248,12 @@ bool
 bl__symbol_at(uintptr_t pc, struct bl__symbol *symbol)
 {
     struct lookup l = {pc, NULL, symbol, false};
+    bool mine = take_turn();
     struct backtrace_state *bt = get_state();
 
     if (bt)
         backtrace_syminfo(bt, pc, on_symbol, on_error, &l);
+    end_turn(mine);
     if (!l.is_found)
         dl_iterate_phdr(on_module, &l);
     return l.is_found;
@@ -242,9 +290,11 @@ on_line(void *data, uintptr_t pc, const char *file, int number, const char *func
 void
 bl__symbols_at(uintptr_t pc, void (*each)(void *arg, const struct bl__line *), void *arg)
 {
+    bool mine = take_turn();
     struct backtrace_state *bt = get_state();
     struct lines l = {each, arg, pc};
 
     if (bt)
         backtrace_pcinfo(bt, pc, on_line, on_error, &l);
+    end_turn(mine);
 }

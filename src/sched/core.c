@@ -15,6 +15,9 @@ static const struct bl__core core = {
     .version = BL_VERSION,
     .g_size = sizeof(struct bl__g),
     .sched_size = sizeof(struct bl__sched),
+#ifdef __SANITIZE_ADDRESS__
+    .is_checked = true,
+#endif
     .sched = &bl__sched,
     .observed = &bl__observed,
     .hooks = &bl__hooks,
@@ -25,6 +28,7 @@ static const struct bl__core core = {
     .self_or_null = bl__self_or_null,
     .main_goroutine = bl__main_goroutine,
     .each_goroutine = bl__each_goroutine,
+    .each_slab = bl__each_slab,
     .reason_text = bl__reason_text,
     .not_begun = bl__not_begun,
     .now = bl__os_now,

@@ -17,6 +17,7 @@
 struct bl__core {
     const char *version;       /* BL_VERSION */
     size_t g_size, sched_size; /* of the structs, as the core knows them */
+    bool is_checked;           /* by AddressSanitizer: no walk may begin at a guess */
     struct bl__sched *sched;
     struct bl__observed *observed;
     struct bl__hooks *hooks;
@@ -28,6 +29,7 @@ struct bl__core {
     struct bl__g *(*self_or_null)(void);
     struct bl__g *(*main_goroutine)(void); /* NULL: it has ended, or never was one */
     void (*each_goroutine)(void (*each)(void *arg, struct bl__g *g), void *arg);
+    void (*each_slab)(void (*each)(void *arg, uintptr_t low, uintptr_t high), void *arg);
     const char *(*reason_text)(unsigned reason);
     uintptr_t (*not_begun)(const struct bl__g *g);
     int64_t (*now)(void);

@@ -70,7 +70,7 @@ bl__poll_make(int fd)
     bl__lock(&poll->lock); /* late events */
     poll->fd = fd;
     atomic_store_explicit(&poll->added, false, memory_order_relaxed);
-    atomic_store_explicit(&poll->has_end, false, memory_order_relaxed);
+    atomic_store_explicit(&poll->is_odd, false, memory_order_relaxed);
     for (int d = 0; d < 2; d++) {
         atomic_store_explicit(&poll->sides[d].ready, false, memory_order_relaxed);
         poll->sides[d].waiter = NULL;
@@ -155,7 +155,8 @@ tell_side(struct bl__poll *poll, enum bl__direction d, struct bl__g **last)
         *last = w->g;
         last = &w->g->next;
     } else {
-        atomic_store_explicit(&poll->sides[d].ready, true, memory_order_relaxed);
+        /* release: pairs with bl__poll_reset */
+        atomic_store_explicit(&poll->sides[d].ready, true, memory_order_release);
     }
     bl__unlock(&poll->lock);
     return last;
@@ -180,8 +181,8 @@ bl__poll_look(int64_t until_ns)
                 bl__os_alarm_stop(atomic_load(&poller.alarm) - 1);
             continue;
         }
-        if (events[i].what & BL__EVENT_END)
-            atomic_store_explicit(&poll->has_end, true, memory_order_relaxed);
+        if (events[i].what & BL__EVENT_ODD)
+            atomic_store_explicit(&poll->is_odd, true, memory_order_relaxed);
         if (events[i].what & BL__EVENT_READ)
             last = tell_side(poll, BL__READS, last);
         if (events[i].what & BL__EVENT_WRITE)
@@ -198,12 +199,12 @@ bl__poll_interrupt(void)
 }
 
 /* A goroutine's thread will look when it has nothing else to do.  A plain thread only
- * sleeps. */
+ * sleeps.  seq_cst, as its count in waiting_io: pairs with is_to_poll(), which looks at
+ * that when who has slept in the poller has said that it does not any more. */
 void
 bl__poll_watch(const struct bl__g *g)
 {
-    if (BL__UNLIKELY(!g->m &&
-                     !atomic_load_explicit(&bl__sched.poller, memory_order_relaxed)))
+    if (BL__UNLIKELY(!g->m && !atomic_load(&bl__sched.poller)))
         bl__start_poller();
 }
 

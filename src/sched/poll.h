@@ -29,7 +29,7 @@ struct bl__poll {
     struct bl__lock lock;
     int fd;                          /* constant while in use */
     _Atomic bool added;              /* to the set of the poller */
-    _Atomic bool has_end;            /* an event has said that the other side has ended */
+    _Atomic bool is_odd;             /* an event has told of the end, or of urgent data */
     struct bl__poll_side {
         _Atomic bool ready;
         struct bl__waiter *waiter;   /* protected by lock */
@@ -52,11 +52,12 @@ int bl__poll_add(struct bl__poll *poll);
 /* No more events: what it is of may stay open elsewhere. */
 void bl__poll_remove(struct bl__poll *poll);
 
-/* Who is about to try: events up to now do not matter. */
+/* Who is about to try: events up to now do not matter.  The try has to come behind the
+ * store: system calls that take a lock do.  acquire: pairs with tell_side, for is_odd. */
 static inline void
 bl__poll_reset(struct bl__poll *poll, enum bl__direction d)
 {
-    if (atomic_load_explicit(&poll->sides[d].ready, memory_order_relaxed))
+    if (atomic_load_explicit(&poll->sides[d].ready, memory_order_acquire))
         atomic_store_explicit(&poll->sides[d].ready, false, memory_order_relaxed);
 }
 

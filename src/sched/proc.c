@@ -108,7 +108,7 @@ start_g0(struct bl__m *m)
     bl__os_guard(low, 4096);
     bl__track_stack(low + 4096, low + G0_STACK);
     m->g0.stack_low = (uintptr_t)low + 4096;
-    m->g0.stack_high = (uintptr_t)low + G0_STACK;
+    m->g0.stack_high = m->g0_high = (uintptr_t)low + G0_STACK;
     m->g0.sp = bl__stack_begin(low + G0_STACK, bl__g0_main, m);
     m->has_started = true;
 }
@@ -475,6 +475,7 @@ worker(void *arg)
     bl__unlock(&bl__sched.lock);
     m->g0.sigstack = bl__os_sigstack_make();
     bl__os_stack(&m->g0.stack_low, &m->g0.stack_high);
+    m->g0_high = (uintptr_t)__builtin_frame_address(0);
     bl__set_self(&m->g0);
     if (m->next_p)
         own(m, m->next_p);
@@ -1317,6 +1318,7 @@ in_child(void)
     atomic_store(&bl__sched.poller, NULL);
     atomic_store(&bl__sched.needs_poller, false);
     bl__poll_in_child();
+    bl__symbols_in_child();
     bl__sched.all_ms = m;
     bl__sched.nms = m != NULL;
     bl__sched.monitor_started = false;

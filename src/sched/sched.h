@@ -149,6 +149,8 @@ struct bl__m {
     bool has_started;            /* its g0 has a stack */
     bool ends;                   /* the goroutine bound to it has ended */
     int tid;
+    uintptr_t g0_high;           /* what g0 runs lies below; 0: it has no stack.  Above
+                                    are thread-locals, where it is the thread's own */
 };
 
 struct bl__sched {
@@ -243,7 +245,6 @@ struct bl__waiter {
     bool shared;               /* g waits in several places: claim it first */
     bool success;              /* woken by a value, not by a close */
     uint16_t index;            /* of the case */
-    uint32_t ticket;           /* the queue's own */
 };
 
 struct bl__queue {
@@ -364,6 +365,8 @@ unsigned bl__stack_class(size_t bytes);
 void bl__stacks_scavenge(void);
 /* Calls each(arg, g) for every goroutine alive, oldest memory first. */
 void bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg);
+/* The same for the memory that stacks lie in. */
+void bl__each_slab(void (*each)(void *arg, uintptr_t low, uintptr_t high), void *arg);
 
 /* --- goroutines (go.c) --------------------------------------------------- */
 
@@ -389,7 +392,7 @@ int64_t bl__now(const struct bl__g *g);
 void bl__timer_start(struct bl__bubble *b, struct bl__timer *t, int64_t when);
 /* Whether it was pending; if so it will not run. */
 bool bl__timer_stop(struct bl__timer *t);
-/* The same; if not, its function has ended, too. */
+/* The same; and its function, if it has run, has ended, too. */
 bool bl__timer_stop_and_wait(struct bl__timer *t);
 /* Runs what is due at now; lock not held.  Returns whether anything was. */
 bool bl__timers_run(struct bl__timers *timers, int64_t now);

@@ -156,12 +156,13 @@ bl__timer_stop(struct bl__timer *t)
 bool
 bl__timer_stop_and_wait(struct bl__timer *t)
 {
-    if (bl__timer_stop(t))
-        return true;
-    /* acquire: pairs with the release by which fn ends it */
+    bool stopped = bl__timer_stop(t);
+
+    /* Also if it was stopped: fn may have started it again, and not be over.
+     * acquire: pairs with the release by which fn ends it */
     while (atomic_load_explicit(&t->running, memory_order_acquire) != 0)
         bl__cpu_relax();
-    return false;
+    return stopped;
 }
 
 bool

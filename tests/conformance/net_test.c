@@ -121,6 +121,13 @@ echo(bl_conn *c)
 }
 
 static void
+echo_and_tell(bl_conn *c, bl_waitgroup *wg)
+{
+    echo(c);
+    bl_waitgroup_done(wg);
+}
+
+static void
 serve(bl_listener *l)
 {
     bl_conn *c;
@@ -190,13 +197,33 @@ NET_half_close(void)
     drop(p);
 }
 
+static _Atomic uint64_t about_to_wait;
+
+/* Until the goroutine that has said so waits for I/O: then it is in the middle of a
+ * call. */
+static void
+wait_until_it_waits(void)
+{
+    char text[4096] = "";
+
+    for (int i = 0; i < 20000 && !strstr(text, "[IO wait"); i++) {
+        bl_sleep(BL_MILLISECOND / 10);
+        if (about_to_wait)
+            bl_stack_of(about_to_wait, text, sizeof text);
+    }
+    CHECK(strstr(text, "[IO wait"));
+    about_to_wait = 0;
+}
+
 static void
 read_and_tell(bl_conn *c, const bl_error *want, bl_waitgroup *wg)
 {
     char buf[16];
     size_t n;
-    bl_error *err = bl_conn_read(c, buf, sizeof buf, &n);
+    bl_error *err;
 
+    about_to_wait = bl_goroutine_id();
+    err = bl_conn_read(c, buf, sizeof buf, &n);
     CHECK(err && bl_error_is(err, want));
     bl_error_release(err);
     bl_waitgroup_done(wg);
@@ -225,13 +252,6 @@ NET_close_wakes_readers(void)
     drop(p);
 }
 
-static void
-release_later(bl_conn *c)
-{
-    bl_sleep(2 * BL_MILLISECOND);
-    bl_conn_release(c);
-}
-
 /* The last owner lets go in the middle of a read. */
 static void
 NET_release_during_read(void)
@@ -242,9 +262,88 @@ NET_release_during_read(void)
 
         bl_waitgroup_add(&wg, 1);
         bl_go(read_and_tell, p.a, bl_err_net_closed, &wg);
-        bl_go(release_later, p.a);
+        wait_until_it_waits();
+        bl_conn_release(p.a);
         bl_waitgroup_wait(&wg);
         bl_conn_release(p.b);
+    }
+}
+
+static void
+expect_eof(bl_conn *c, bl_waitgroup *wg)
+{
+    char buf[16];
+    size_t n;
+    bl_error *err;
+
+    about_to_wait = bl_goroutine_id();
+    err = bl_conn_read(c, buf, sizeof buf, &n);
+    CHECK(err == bl_err_eof || bl_error_is(err, bl_err_net_closed));
+    bl_error_release(err);
+    bl_waitgroup_done(wg);
+}
+
+/* The same when the other side ends: who reads does not look at the connection again. */
+static void
+NET_release_at_the_end(void)
+{
+    for (int i = 0; i < 50; i++) {
+        bl_waitgroup wg = {0};
+        bl_conn *u[2];
+
+        ok(bl_conn_pair(u));
+        bl_waitgroup_add(&wg, 1);
+        bl_go(expect_eof, u[0], &wg);
+        wait_until_it_waits();
+        bl_conn_release(u[1]);
+        for (volatile int j = 0; j < 500 * i; j++)
+            ;
+        bl_conn_release(u[0]);
+        bl_waitgroup_wait(&wg);
+    }
+}
+
+static void
+read_three(bl_conn *c, bl_waitgroup *wg)
+{
+    char buf[3];
+
+    about_to_wait = bl_goroutine_id();
+    CHECK(is(bl_conn_read_full(c, buf, sizeof buf, NULL), bl_err_net_closed));
+    bl_waitgroup_done(wg);
+}
+
+static void
+copy_and_tell(bl_conn *to, bl_conn *from, bl_waitgroup *wg)
+{
+    about_to_wait = bl_goroutine_id();
+    CHECK(is(bl_conn_copy(to, from, SIZE_MAX, NULL), bl_err_net_closed));
+    bl_waitgroup_done(wg);
+}
+
+/* What reads and writes several times is one call, too: its next step looks at a
+ * connection that has been let go. */
+static void
+NET_release_during_more(void)
+{
+    for (int i = 0; i < 10; i++) {
+        struct pair p = tcp_pair(), q = tcp_pair(), r = tcp_pair();
+        bl_waitgroup wg = {0};
+
+        bl_waitgroup_add(&wg, 2);
+        bl_go(read_three, p.a, &wg);
+        wait_until_it_waits();
+        bl_go(copy_and_tell, r.a, q.a, &wg);
+        wait_until_it_waits();
+        ok(bl_conn_write(p.b, "ab", 2, NULL));
+        bl_conn_release(p.a);
+        bl_conn_release(r.a);
+        ok(bl_conn_write(q.b, "ab", 2, NULL));
+        bl_waitgroup_wait(&wg);
+        bl_conn_release(q.a);
+        bl_conn_release(p.b);
+        bl_conn_release(q.b);
+        bl_conn_release(r.b);
     }
 }
 
@@ -319,11 +418,16 @@ NET_deadlines(void)
     drop(p);
 }
 
+static _Atomic int64_t set_at;
+
+/* Lets c go. */
 static void
 set_later(bl_conn *c, int64_t in, int64_t until)
 {
     bl_sleep(in);
     ok(bl_conn_set_read_deadline(c, until));
+    set_at = bl_now();
+    bl_conn_release(c);
 }
 
 /* Setting a deadline ends a wait that has begun; moving it on makes it longer. */
@@ -338,18 +442,21 @@ NET_deadline_of_a_wait(void)
 
     bl_waitgroup_add(&wg, 1);
     bl_go(read_and_tell, p.a, bl_err_timeout, &wg);
-    set_later(p.a, 2 * BL_MILLISECOND, 1);
+    wait_until_it_waits();
+    set_later(bl_conn_retain(p.a), 0, 1);
     bl_waitgroup_wait(&wg);
     began = bl_now();
     ok(bl_conn_set_read_deadline(p.a, began + 5 * BL_MILLISECOND));
-    bl_go(set_later, p.a, BL_MILLISECOND, began + 30 * BL_MILLISECOND);
+    set_at = BL_FOREVER;
+    bl_go(set_later, bl_conn_retain(p.a), BL_MILLISECOND, began + 30 * BL_MILLISECOND);
     CHECK(is(bl_conn_read(p.a, buf, sizeof buf, &n), bl_err_timeout));
-    CHECK(bl_now() - began >= 30 * BL_MILLISECOND);
+    CHECK(bl_now() - began >= 30 * BL_MILLISECOND ||
+          set_at >= began + 5 * BL_MILLISECOND); /* too late */
     began = bl_now();
     ok(bl_conn_set_read_deadline(p.a, began + BL_HOUR));
-    bl_go(set_later, p.a, BL_MILLISECOND, began + 5 * BL_MILLISECOND);
+    bl_go(set_later, bl_conn_retain(p.a), BL_MILLISECOND, began + 5 * BL_MILLISECOND);
     CHECK(is(bl_conn_read(p.a, buf, sizeof buf, &n), bl_err_timeout));
-    CHECK(bl_now() - began < BL_SECOND);
+    CHECK(bl_now() - began < BL_MINUTE);
     drop(p);
 }
 
@@ -567,6 +674,36 @@ NET_vectors(void)
     drop(p);
 }
 
+/* A read that gets less than it could take has emptied the socket, and the next one is
+ * not tried: but behind urgent data there may be more.  Nothing comes later that would
+ * wake who waits for it. */
+static void
+NET_urgent_data(void)
+{
+    struct pair p = tcp_pair();
+    bl_waitgroup wg = {0};
+    char buf[64];
+    size_t n, got = 0;
+
+    bl_waitgroup_add(&wg, 1);
+    bl_go(echo_and_tell, p.b, &wg);
+    for (int i = 0; i < 8; i++) { /* until reads are spared */
+        ok(bl_conn_write(p.a, "word", 4, NULL));
+        ok(bl_conn_read_full(p.a, buf, 4, NULL));
+    }
+    bl_sleep(BL_MILLISECOND);
+    CHECK_EQ(send(bl_conn_fd(p.a), "abcX", 4, MSG_OOB), 4);
+    CHECK_EQ(send(bl_conn_fd(p.a), "def", 3, 0), 3);
+    ok(bl_conn_set_read_deadline(p.a, bl_now() + 20 * BL_SECOND));
+    while (got < 6) {
+        ok(bl_conn_read(p.a, buf + got, sizeof buf - got, &n));
+        got += n;
+    }
+    CHECK(got == 6 && memcmp(buf, "abcdef", 6) == 0); /* X is elsewhere */
+    bl_conn_release(p.a);
+    bl_waitgroup_wait(&wg);
+}
+
 /* --- other networks ------------------------------------------------------------------------- */
 
 static void
@@ -704,6 +841,16 @@ give_back(const int *fds, int n)
     bl_sleep(20 * BL_MILLISECOND);
     for (int i = 0; i < n; i++)
         close(fds[i]);
+}
+
+/* Which takes a connection out of the queue before it finds out that there is no
+ * descriptor for it. */
+static bool
+under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+
+    return preloaded && strstr(preloaded, "vgpreload");
 }
 
 /* No descriptors left: accept goes on when there are some again. */
@@ -862,6 +1009,18 @@ answer(bl_conn *c)
 
     ok(bl_conn_read(c, buf, sizeof buf, &n));
     answered = true;
+}
+
+/* Not with threads where ThreadSanitizer is, which has none behind a fork, nor under
+ * qemu, whose user mode breaks an assertion of its own. */
+static bool
+can_fork(void)
+{
+#ifdef __SANITIZE_THREAD__
+    return false;
+#else
+    return !getenv("BELAY_TEST_NO_FORK");
+#endif
 }
 
 /* The only P computes: the monitor looks.  In a process without other threads, one of
@@ -1108,6 +1267,8 @@ main(void)
     RUN(NET_half_close);
     RUN(NET_close_wakes_readers);
     RUN(NET_release_during_read);
+    RUN(NET_release_at_the_end);
+    RUN(NET_release_during_more);
     RUN(NET_close_wakes_accept);
     RUN(NET_reset);
     RUN(NET_deadlines);
@@ -1119,26 +1280,23 @@ main(void)
     RUN(NET_send_file);
     RUN(NET_writes_are_whole);
     RUN(NET_vectors);
+    RUN(NET_urgent_data);
     RUN(NET_udp);
     RUN(NET_unix);
     RUN(NET_pass_descriptors);
     RUN(NET_adopt);
-    RUN(NET_accept_in_shortage);
+    if (!under_valgrind())
+        RUN(NET_accept_in_shortage);
     RUN(NET_addresses);
     RUN(NET_errors_of_dial);
     RUN(NET_dial_by_name);
     RUN(NET_plain_threads);
-#ifndef __SANITIZE_THREAD__ /* which has no threads behind a fork */
-    RUN(NET_all_compute);
-    RUN(NET_work_for_the_poller);
-    RUN(NET_no_deadlock);
-    RUN(NET_fork);
-#else
-    (void)NET_all_compute;
-    (void)NET_work_for_the_poller;
-    (void)NET_no_deadlock;
-    (void)NET_fork;
-#endif
+    if (can_fork()) {
+        RUN(NET_all_compute);
+        RUN(NET_work_for_the_poller);
+        RUN(NET_no_deadlock);
+        RUN(NET_fork);
+    }
     RUN(IO_lines);
     RUN(IO_peek_and_limits);
     RUN(IO_writers);

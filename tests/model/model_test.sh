@@ -20,7 +20,9 @@ configurations() {
     case $1 in
     claim) printf '%s\n' '' FOREVER THREAD NIL ;;
     bound) printf '%s\n' '' FOREVER ;;
+    descriptor) printf '%s\n' '' MOVED CANCELED SPARED ;;
     chan) printf '%s\n' '' BUFFERED SELECTS CLOSE ;;
+    poller) printf '%s\n' '' TWO 'TWO WORK' PLAIN WORK TIMED BUSY RISE ;;
     mutex) printf '%s\n' '' DEADLINE ALL ;;
     retake) printf '%s\n' '' NO_MEMBARRIER ;;
     idle)
@@ -43,6 +45,18 @@ needs() {
     chan-BREAK_NO_LEAVE | chan-BREAK_NOT_SHARED | chan-BREAK_WOKEN_BY) echo SELECTS ;;
     chan-BREAK_CLOSED_FIRST | chan-BREAK_OVERTAKE | chan-BREAK_RING_ONLY) echo BUFFERED ;;
     chan-BREAK_TAKE) echo BUFFERED ;;
+    descriptor-BREAK_NO_CLAIM | descriptor-BREAK_WAITER_STAYS) echo CANCELED ;;
+    descriptor-BREAK_SET_WAITS | descriptor-BREAK_TIMER_A*) echo MOVED ;;
+    descriptor-BREAK_LOOK_CLOSED | descriptor-BREAK_RUNNING_EARLY) ;;
+    descriptor-BREAK_SHUT*) ;;
+    descriptor-*) echo SPARED ;;
+    poller-BREAK_NOBODY | poller-BREAK_POLLER_STAYS) ;;
+    poller-BREAK_COUNT_LATE | poller-BREAK_WATCH*) echo PLAIN ;;
+    poller-BREAK_KEEPER | poller-BREAK_UNTIL) echo TIMED ;;
+    poller-BREAK_MONITOR) echo BUSY ;;
+    poller-BREAK_NOTIFY) echo RISE ;;
+    poller-BREAK_ALARM | poller-BREAK_RISEN | poller-BREAK_TWO) echo TWO WORK ;;
+    poller-*) echo WORK ;;
     idle-BREAK_FENCE | idle-BREAK_NO_WAKE | idle-BREAK_LOOK_FIRST) echo OWN ;;
     idle-BREAK_NO_LAST_LOOK) echo OWN ;;
     idle-BREAK_STOP_SPINNING) echo BUSY LATE ;;
@@ -52,7 +66,7 @@ needs() {
     idle-BREAK_RETIRED) echo RETIRE MONITOR ;;
     idle-BREAK_MONITOR_NEXT) echo MONITOR ;;
     idle-BREAK_MONITOR_RECHECK | idle-BREAK_NOTIFY) echo SLEEPS LATE ;;
-    mutex-BREAK_GIVE_UP* | mutex-BREAK_NO_CLAIM | mutex-BREAK_WAITING_KEPT)
+    mutex-BREAK_GIVE_UP* | mutex-BREAK_NO_CLAIM | mutex-BREAK_NO_COUNT | mutex-BREAK_COUNT_FIRST)
         echo DEADLINE
         ;;
     idle-BREAK_RISE) echo SLEEPS ;;

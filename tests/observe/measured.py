@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
-"""Compares profiles with what is known: tests/observe/measured.py BELAY FOLDER"""
+"""Compares profiles with what is known: tests/observe/measured.py BELAY FOLDER
+
+ids Q20, Q21, Q22, Q26, Q32"""
 import re
 import subprocess
 import sys

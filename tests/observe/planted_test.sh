@@ -4,7 +4,7 @@
 #
 # planted_test.sh - the profiles of a program whose goroutines, deferred calls and panics
 # are known in number: every form of them says so, to `belay prof` and, where Go is, to
-# `go tool pprof`.
+# `go tool pprof`.  (ids Q15, Q17, Q18, Q27)
 set -eu
 [ -z "${SANITIZE-}" ] || exit 77
 source=${SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}

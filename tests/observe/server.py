@@ -4,6 +4,8 @@
 """Asks the debug server of tests/observe/served.c everything, and treats it badly.
 
     tests/observe/server.py SERVED [BELAY]
+
+ids Q3, Q4, Q5, Q6, Q7, Q8, Q11, Q12, Q13, Q14, Q15, Q16
 """
 import gzip
 import os
@@ -92,7 +94,7 @@ class Answer:
 def pages(p):
     a = p.ask("/debug/pprof/")
     check("Q14 index", a.status == 200 and a.fields["Content-Type"].startswith("text/html"))
-    for name in ("goroutine", "defer", "panic", "threadcreate", "sessions"):
+    for name in ("goroutine", "goroutineleak", "defer", "panic", "threadcreate", "sessions"):
         check("Q14 index has " + name, f'href="{name}?debug=1"' in a.text(), a.text())
     check("Q14 full dump", 'href="goroutine?debug=2"' in a.text())
     check("Q3 redirect", p.ask("/debug/pprof").fields.get("Location") == "/debug/pprof/")
@@ -104,7 +106,7 @@ def pages(p):
     check("Q4", (a.status, a.text(), a.fields.get("X-Go-Pprof")) ==
           (404, "Unknown profile\n", "1"), a.status, a.text(), a.fields)
     check("elsewhere", p.ask("/").status == 404)
-    for name in ("goroutine", "defer", "panic", "threadcreate", "sessions"):
+    for name in ("goroutine", "goroutineleak", "defer", "panic", "threadcreate", "sessions"):
         a = p.ask("/debug/pprof/" + name)
         check("Q5 binary " + name, a.fields["Content-Type"] == "application/octet-stream" and
               f'filename="{name}"' in a.fields["Content-Disposition"] and
@@ -117,6 +119,8 @@ def pages(p):
     a = p.ask("/debug/pprof/goroutine?seconds=1")
     check("Q7 delta", 'filename="goroutine-delta"' in a.fields.get("Content-Disposition", "") and
           time.monotonic() - began > 0.9, a.fields)
+    a = p.ask("/debug/pprof/goroutineleak?seconds=1")
+    check("delta of leaks", a.status == 200 and len(gzip.decompress(a.body)) > 20, a.status)
     for bad in ("0", "-1", "x", "1e3"):
         a = p.ask("/debug/pprof/goroutine?seconds=" + bad)
         check("Q8 seconds=" + bad, a.status == 400 and a.text() ==

@@ -227,11 +227,8 @@ print_pending(struct printing *p, const struct bl__seen *seen)
     for (uint32_t i = 0; i < seen->npending; i++) {
         const struct bl__pending *d = &bl__seen_pending(seen)[i];
 
-        bl__buf_print(p->out, "pending defer %s(...) in %s\n\t%s:%d", d->site->callee,
-                      d->site->function, d->site->file, d->site->line);
-        if (d->count > 1)
-            bl__buf_print(p->out, " (%" PRIu64 " times)", d->count);
-        bl__buf_puts(p->out, "\n");
+        bl__core->put_pending(&p->t, d->site, d->count);
+        flush(p);
     }
 }
 

@@ -361,6 +361,9 @@ void bl__put_header(struct bl__text *t, const struct bl__g *g);
 void bl__put_trace(struct bl__text *t, const struct bl__trace *trace);
 void bl__put_stack(struct bl__text *t, const struct bl__g *g,
                    const struct bl__ctx *ctx);
+/* A deferred call that is still to be made, `times` of that place: like a frame, or
+ * readers of Go's reports would stumble over it. */
+void bl__put_pending(struct bl__text *t, const struct bl__site *site, uint64_t times);
 /* One frame, as in a stack: `name(...)` and file, line and offset. */
 void bl__put_frame(struct bl__text *t, const char *before, uintptr_t pc,
                    const char *behind);

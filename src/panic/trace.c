@@ -105,10 +105,8 @@ put_frame(struct frames *f, const char *name, const char *suffix,
         bl__put(t, line->file);
     else
         bl__put(t, bl__module_at(f->pc, &module) ? module.name : "?");
-    if (line->file) {
-        bl__put(t, ":");
-        bl__put_int(t, line->line);
-    }
+    bl__put(t, ":"); /* line 0 is better than none to those who read Go's reports */
+    bl__put_int(t, line->file ? line->line : 0);
     bl__put(t, " +");
     bl__put_hex(t, f->function ? f->pc - f->function : 0);
     bl__put(t, "\n");
@@ -167,7 +165,7 @@ put_nameless(struct frames *f)
     f->any = true;
     bl__put(f->t, "?(...)\n\t");
     bl__put(f->t, is_known ? module.name : "?");
-    bl__put(f->t, " +");
+    bl__put(f->t, ":0 +");
     bl__put_hex(f->t, f->pc - (is_known ? module.base : 0));
     bl__put(f->t, "\n");
 }
@@ -203,6 +201,34 @@ put_elided(struct bl__text *t, uint32_t n)
     bl__put(t, " frames elided...\n");
 }
 
+/* Not what all goroutines begin with. */
+static void
+on_own(void *arg, const struct bl__line *line)
+{
+    struct frames *f = arg;
+
+    if (!f->any && line->function && !has_prefix(line->function, "bl__") &&
+        !is_root(line->function))
+        put_frame(f, line->function, "", line);
+}
+
+/* A function whose last call is Belay's has left its frame to that: then there is nothing
+ * but Belay's own.  The call is shown, as no stack is empty in Go's reports either. */
+static void
+put_own(struct frames *f, const struct bl__trace *trace)
+{
+    for (uint32_t i = trace->count; i > 0 && !f->any; i--) {
+        uint32_t k = i - 1;
+        uintptr_t pc = k < BL__TRACE_HALF ? trace->first[k] : trace->last[k % BL__TRACE_RING];
+
+        f->pc = pc - 1;
+        f->function = bl__function_at(f->pc);
+        bl__symbols_at(f->pc, on_own, f);
+    }
+    if (!f->any)
+        bl__put(f->t, "?(...)\n\t?:0\n");
+}
+
 void
 bl__put_trace(struct bl__text *t, const struct bl__trace *trace)
 {
@@ -218,6 +244,29 @@ bl__put_trace(struct bl__text *t, const struct bl__trace *trace)
     for (; i < n; i++)
         if (trace->last[i % BL__TRACE_RING])
             put_pc(f, trace->last[i % BL__TRACE_RING] - 1);
+    if (!f->any)
+        put_own(f, trace);
+}
+
+void
+bl__put_pending(struct bl__text *t, const struct bl__site *site, uint64_t times)
+{
+    bl__put(t, "pending defer in ");
+    bl__put(t, site->function);
+    if (times > 1) {
+        bl__put(t, ", ");
+        bl__put_uint(t, times);
+        bl__put(t, " times");
+    }
+    bl__put(t, ": ");
+    for (const char *s = site->callee; *s; s++)
+        if (*s != '(' && *s != ')') /* (*p->f): parsers count them */
+            bl__put_char(t, *s);
+    bl__put(t, "(...)\n\t");
+    bl__put(t, site->file);
+    bl__put(t, ":");
+    bl__put_int(t, site->line);
+    bl__put(t, "\n");
 }
 
 /* Notes the frames of g from `from` on.  Where an activation is running deferred code
@@ -297,10 +346,8 @@ on_creator(void *arg, const struct bl__line *line)
     bl__put(c->t, c->behind);
     bl__put(c->t, "\n\t");
     bl__put(c->t, line->file ? line->file : "?");
-    if (line->file) {
-        bl__put(c->t, ":");
-        bl__put_int(c->t, line->line);
-    }
+    bl__put(c->t, ":");
+    bl__put_int(c->t, line->file ? line->line : 0);
     bl__put(c->t, " +");
     bl__put_hex(c->t, start ? c->pc - start : 0);
     bl__put(c->t, "\n");

@@ -47,6 +47,7 @@ static const struct bl__core core = {
     .put_header = bl__put_header,
     .put_trace = bl__put_trace,
     .put_frame = bl__put_frame,
+    .put_pending = bl__put_pending,
     .text_flush = bl__text_flush,
 };
 

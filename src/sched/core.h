@@ -52,6 +52,7 @@ struct bl__core {
     void (*put_trace)(struct bl__text *t, const struct bl__trace *trace);
     void (*put_frame)(struct bl__text *t, const char *before, uintptr_t pc,
                       const char *behind);
+    void (*put_pending)(struct bl__text *t, const struct bl__site *site, uint64_t times);
     void (*text_flush)(struct bl__text *t);
 };
 

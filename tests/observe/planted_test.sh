@@ -49,7 +49,7 @@ done <<'END'
 1 "running".*main\+
 END
 for line in 'receive\(\.\.\.\)' 'spin\(\.\.\.\)' 'sit_in_kernel\(\.\.\.\)' \
-    'pending defer put_back\(\.\.\.\) in spin' 'created by main in goroutine 1' \
+    'pending defer in spin, 7 times: put_back\(\.\.\.\)' 'created by main in goroutine 1' \
     '^goroutine 1 \[running\]:$' '^goroutine [0-9]+ \[sync.Mutex.Lock\]:$'; do
     has "$tmp/goroutine.all" "$line"
 done

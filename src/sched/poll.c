@@ -94,10 +94,15 @@ static int
 make_set(void)
 {
     int set = bl__os_poll_make(), alarm = set < 0 ? set : bl__os_alarm_make();
+    int error = alarm < 0 ? alarm : bl__os_poll_add_alarm(set, alarm);
 
-    if (alarm < 0)
-        return alarm; /* the set stays behind, for nothing: it can be one at most */
-    bl__os_poll_add_alarm(set, alarm);
+    if (error < 0) {
+        if (set >= 0)
+            bl__os_close(set);
+        if (alarm >= 0)
+            bl__os_close(alarm);
+        return error;
+    }
     atomic_store(&poller.alarm, alarm + 1);
     atomic_store(&poller.set, set + 1);
     return 0;

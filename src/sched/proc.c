@@ -299,6 +299,15 @@ bl__yield(struct bl__g *g)
     bl__switch_away(g, release_to_local, g);
 }
 
+void
+bl__poll_yield(struct bl__g *g)
+{
+    if (g->m && bl__poll_is_wanted()) {
+        poll(g->m, 0);
+        bl__yield(g);
+    }
+}
+
 /* m->attention is set: its P has been taken, or its goroutine has run for long. */
 BL__NOINLINE void
 bl__enter_slow(struct bl__g *g)

@@ -234,9 +234,8 @@ retire(struct bl__m *m)
     bl__wake_p();
 }
 
-/* Wakes whom the poller has something for; returns whether there was anybody. */
-static bool
-poll(struct bl__m *m, int64_t until)
+bool
+bl__poll_for(struct bl__m *m, int64_t until)
 {
     struct bl__g *ready = bl__poll_look(until);
 
@@ -258,7 +257,7 @@ advance_clock(struct bl__m *m)
 
     if (next == INT64_MAX)
         return false;
-    if (bl__poll_is_wanted() && poll(m, bl__os_now() + IO_GRACE_NS))
+    if (bl__poll_is_wanted() && bl__poll_for(m, bl__os_now() + IO_GRACE_NS))
         return true;
     if (next > atomic_load_explicit(&bl__sched.fake_now, memory_order_relaxed))
         atomic_store_explicit(&bl__sched.fake_now, next, memory_order_relaxed);
@@ -334,7 +333,7 @@ look_around(struct bl__m *m)
         bl__timers_run(&p->timers, bl__now(NULL));
     if (tick % BL__FAIRNESS == 0) {
         if (bl__poll_is_wanted())
-            poll(m, 0);
+            bl__poll_for(m, 0);
         if ((g = get_global(p, 1)))
             return g;
     }
@@ -342,7 +341,7 @@ look_around(struct bl__m *m)
         return g;
     if ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2)))
         return g;
-    if (bl__poll_is_wanted() && poll(m, 0) &&
+    if (bl__poll_is_wanted() && bl__poll_for(m, 0) &&
         ((g = bl__runq_get(p)) || (g = get_global(p, BL__RUNQ / 2))))
         return g;
     return steal_rounds(m);
@@ -363,7 +362,7 @@ linger(struct bl__m *m)
         for (int j = 0; j < LINGER_PAUSES; j++)
             bl__cpu_relax();
         if (atomic_load_explicit(&bl__sched.queued, memory_order_relaxed) > 0 ||
-            (i % LINGER_POLLS == 0 && bl__poll_is_wanted() && poll(m, 0)))
+            (i % LINGER_POLLS == 0 && bl__poll_is_wanted() && bl__poll_for(m, 0)))
             return true;
         for (int k = 0; k < n; k++) {
             const struct bl__p *p = bl__sched.ps[k];

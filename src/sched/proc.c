@@ -303,7 +303,7 @@ void
 bl__poll_yield(struct bl__g *g)
 {
     if (g->m && bl__poll_is_wanted()) {
-        poll(g->m, 0);
+        bl__poll_for(g->m, 0);
         bl__yield(g);
     }
 }

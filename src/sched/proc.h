@@ -25,6 +25,8 @@ void bl__run_goroutines(struct bl__m *m);
 
 /* Blocks until there is something to run, and a P to run it with. */
 struct bl__g *bl__find_work(struct bl__m *m);
+/* Wakes whom the poller has something for; returns whether there was anybody. */
+bool bl__poll_for(struct bl__m *m, int64_t until);
 /* m has found work: perhaps there is more, for others. */
 void bl__stop_spinning(struct bl__m *m);
 

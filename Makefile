@@ -34,6 +34,11 @@ docs: all ## the manual and the guide, with every listing compiled: build/docs/
 	scripts/deps.sh docs
 	scripts/docs.sh $(BUILD)
 
+pictures: all ## the flame graphs of docs/guide/leaks.md, and what belay lab draws: build/docs/pictures/
+	mkdir -p $(BUILD)/docs/pictures
+	BUILD=$(abspath $(BUILD)) tests/docs/leaks_test.sh $(BUILD)/docs/pictures
+	$(BUILD)/bin/belay lab leak -n 2000 -o $(BUILD)/docs/pictures/leak.svg
+
 differential: all ## N=3000 runs of random programs, here and in Go
 	scripts/deps.sh build
 	tests/differential/differential.py --lib $(BUILD) --inputs $(INPUTS) \
@@ -47,9 +52,16 @@ stress: all ## STRESS_SECONDS=1800 of random stress of goroutines; STRESS_SEED=N
 pool-stress: all ## SECONDS=300 of a connection pool under 10,000 goroutines on two processors
 	BELAYMAXPROCS=2 $(BUILD)/tests/stress-connpool --seconds $(SECONDS)
 
+fuzz: all ## SECONDS=300 of libFuzzer on the HTTP server's request path
+	BUILD=$(BUILD) tests/http/fuzz.sh $(SECONDS)
+
 bench: all ## ratios to Go and to C; BENCH_ONLY=engine|tasks|memory, BENCH_FULL=1, BENCH_JSON=file, BASE=revision
 	bench/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(if $(BASE),--base $(BASE)) \
 	    $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(BENCH_FULL),--full)
+
+bench-http: all ## hello world over HTTP, beside Go, libmicrohttpd and nginx
+	scripts/deps.sh bench
+	bench/http/run.py --build $(BUILD) $(if $(BENCH_JSON),--json $(BENCH_JSON))
 
 asan: ## the tests under AddressSanitizer
 	$(MAKE) check BUILD=build-asan CMAKE_ARGS=-DBELAY_SANITIZE=address
@@ -75,4 +87,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 30
 
-.PHONY: all demo check docs differential stress pool-stress bench asan ubsan tsan install clean help
+.PHONY: all demo check docs pictures differential stress pool-stress fuzz bench bench-http asan ubsan tsan install clean help

@@ -20,7 +20,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-AREAS = "MDPORGFCSEXYT"
+AREAS = "MDPORGFCSEXYTQ"
 SUFFIXES = {".c", ".cc", ".h", ".S", ".sh", ".py", ".go"}
 # In a name: `D4_last`, `P13_P14_nil`; in a comment: `D4:`, `ids D19, D22`.
 NAME = re.compile(rf"(?<![A-Za-z0-9-])([{AREAS}]\d{{1,2}})(?![A-Za-z0-9])")

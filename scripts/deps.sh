@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 #
-# deps.sh build|demo|check|docs|ci - installs the Debian packages that are missing.
+# deps.sh build|demo|check|docs|bench|ci - installs the Debian packages that are missing.
 #
 # The one place where Belay names what it needs, and why:
 #   gcc g++ make       the compiler (its packages bring libbacktrace along), and
@@ -12,9 +12,14 @@
 #   zlib1g-dev         profiles are gzip'ed (the belay command)
 #   libcurl4-openssl-dev  HTTP, with timeouts, TLS and Unix sockets, for the belay
 #                      command: better than what we would write
-#   libssl-dev         libcrypto's SHA-256 for the demo (examples/digest): as fast as
-#                      Go's own (nettle's is a tenth slower), so that the comparison
-#                      is one of the pipelines
+#   libhttp-parser-dev HTTP/1.1's syntax, from Node.js (libbelay-http): small, without
+#                      I/O of its own.  llhttp has followed it, but Debian 12 has none;
+#                      libmicrohttpd brings threads, nghttp2 is HTTP/2's
+#   libssl-dev         TLS for libbelay-http; and libcrypto's SHA-256 for the demo
+#                      (examples/digest): as fast as Go's own (nettle's is a tenth
+#                      slower), so that the comparison is one of the pipelines
+#   libsqlite3-dev     keeps the texts of the demo's service (examples/paste): a database
+#                      whose calls block, which every machine has
 #   python3            manual pages from the headers; test generators, benchmarks
 #   binutils           objdump: the tests that read generated code
 #   mandoc             checks the manual pages, and makes the site's from them
@@ -23,7 +28,11 @@
 #                      dialect of its own and a hundred times the size)
 #   gdb valgrind       tests that run under them
 #   spin               the models of the protocols (tests/model)
-#   chromium           draws the pages of belay flame, in a test
+#   chromium           draws the pages of belay flame, and loads pages of ours, in tests
+#   curl apache2-utils nginx-light python3-websockets
+#                      other people's clients and servers, which libbelay-http talks to
+#   wrk libmicrohttpd-dev
+#                      make bench-http: the load, and a C library to compare with
 #   clang libunwind-dev  the second compiler; the unwinder ours is compared with
 #   gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
 #                      the tests on 64-bit Arm (cmake/aarch64-toolchain.cmake)
@@ -32,11 +41,14 @@
 set -eu
 
 build='gcc g++ make cmake ninja-build pkg-config python3 zlib1g-dev libcurl4-openssl-dev'
-demo="$build libssl-dev"
-check="$build binutils libunwind-dev"
+build="$build libhttp-parser-dev libssl-dev"
+demo="$build libsqlite3-dev"
+check="$demo binutils libunwind-dev"
 docs="$build mandoc cmark-gfm"
-ci="$check mandoc cmark-gfm libssl-dev chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg spin"
+ci="$check mandoc cmark-gfm chromium clang-14 libclang-rt-14-dev clang-22 valgrind gdb libc6-dbg spin"
 ci="$ci gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user"
+ci="$ci curl apache2-utils nginx-light python3-websockets"
+bench="$build wrk libmicrohttpd-dev nginx-light"
 
 case ${1-} in
 build) wanted=$build ;;
@@ -44,8 +56,9 @@ demo) wanted=$demo ;;
 check) wanted=$check ;;
 docs) wanted=$docs ;;
 ci) wanted=$ci ;;
+bench) wanted=$bench ;;
 *)
-    echo "usage: deps.sh build|demo|check|docs|ci" >&2
+    echo "usage: deps.sh build|demo|check|docs|bench|ci" >&2
     exit 2
     ;;
 esac

@@ -132,6 +132,7 @@ class Bench:
                              "CMAKE_PREFIX_PATH": str(folder / "prefix")}
         flags = self.output_of(["pkg-config", "--cflags", "--libs", "belay"])
         self.flags = shlex.split(flags)
+        self.http = ["-L" + str(build), "-Wl,-rpath," + str(build), "-lbelay-http"]
 
     def output_of(self, command):
         return subprocess.run(command, env=self.environment, check=True, text=True,
@@ -166,6 +167,7 @@ class Bench:
             warnings += ["-Wno-unused-variable", "-Wno-unused-but-set-variable"]
         command = ["gcc", "-std=gnu11", "-O2", "-g", *warnings, str(source), "-o",
                    str(program), *([] if listing.kind == "run" else ["-c"]),
+                   *(self.http if "belay/http.h" in source.read_text() else []),
                    *self.flags]
         status, said = self.run(command, self.folder)
         return (None if status == 0 else said or "no reason given"), program

@@ -14,13 +14,14 @@ enum { IDS = 10 };
 
 static const char *state, *focus, *ignore;
 static int minutes, limit;
-static bool all_ids;
+static bool all_ids, leaks;
 
 static const struct option options[] = {
     {"state", OPTION_TEXT, &state, "REGEX", "only those in such a state"},
     {"focus", OPTION_TEXT, &focus, "REGEX", "only those with such a function or file"},
     {"ignore", OPTION_TEXT, &ignore, "REGEX", "none with such a function or file"},
     {"minutes", OPTION_NUMBER, &minutes, "N", "only those that have waited so long"},
+    {"leaks", OPTION_FLAG, &leaks, NULL, "only those that nothing will ever wake"},
     {"n", OPTION_NUMBER, &limit, "N", "the first N groups only"},
     {"ids", OPTION_FLAG, &all_ids, NULL, "all ids, however many"},
     {0},
@@ -95,7 +96,7 @@ any_frame_matches(const struct goroutine *g, const regex_t *re)
 static bool
 is_wanted(const struct goroutine *g)
 {
-    return g->minutes >= minutes &&
+    return g->minutes >= minutes && (!leaks || strstr(g->state, "(leaked)")) &&
            (!filters[0].is_on || regexec(&filters[0].re, g->state, 0, NULL, 0) == 0) &&
            (!filters[1].is_on || any_frame_matches(g, &filters[1].re)) &&
            (!filters[2].is_on || !any_frame_matches(g, &filters[2].re));
@@ -307,7 +308,8 @@ complete_url(const char *name, struct bytes *url)
 
     bytes_print(url, "%s", name);
     if (!path || strcmp(path, "/") == 0)
-        bytes_print(url, "%sdebug/pprof/goroutine", socket ? ":/" : path ? "" : "/");
+        bytes_print(url, "%sdebug/pprof/goroutine%s", socket ? ":/" : path ? "" : "/",
+                    leaks ? "leak" : "");
     if (!strstr(host, "debug="))
         bytes_print(url, "%cdebug=2", strchr(host, '?') ? '&' : '?');
 }
@@ -369,7 +371,10 @@ const struct command command_goroutines = {
         "/debug/pprof/goroutine?debug=2 is read.  Programs of Go and of Belay alike.\n"
         "\n"
         "Goroutines with the same state, stack and creator are one group.  The minutes\n"
-        "are how long they have waited.  REGEX is a POSIX extended one.\n",
+        "are how long they have waited.  REGEX is a POSIX extended one.\n"
+        "\n"
+        "With -leaks the server is asked for /debug/pprof/goroutineleak: it looks through\n"
+        "its memory for whatever could still wake them.\n",
     .options = options,
     .run = run,
 };

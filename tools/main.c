@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
     &command_flame,
     &command_goroutines,
     &command_top,
+    &command_lab,
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -10,7 +10,7 @@
  *         /src/main.go:33 +0x2e
  *
  * Go's crash reports may have "gp=... m=..." behind the id, and "labels:{...}" in the
- * brackets; Belay adds "pending defer f(...) in g".  An empty line ends a goroutine. */
+ * brackets; Belay adds "pending defer in g: f(...)".  An empty line ends a goroutine. */
 #define _GNU_SOURCE
 #include "stacks.h"
 

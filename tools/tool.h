@@ -38,7 +38,8 @@ struct command {
     int (*run)(int operands, char **operand);
 };
 
-extern const struct command command_prof, command_flame, command_goroutines, command_top;
+extern const struct command command_prof, command_flame, command_goroutines, command_top,
+    command_lab;
 
 /* Takes the options out of argv; returns how many operands are left in it, -1 if
  * help was asked for, or -2 after a complaint. */

@@ -21,7 +21,8 @@
  * Link with `pkg-config --cflags --libs belay-pprof belay` (CMake: belay::belay_pprof).
  * Nothing is measured until it is asked for.
  *
- * Profiles: goroutine (every goroutine's stack and state), defer (deferred calls that
+ * Profiles: goroutine (every goroutine's stack and state), goroutineleak (those that
+ * nothing will ever wake; docs/guide/profiles.md says how sure that is), defer (deferred calls that
  * are pending, by the place that registered them), panic (raised and recovered),
  * threadcreate, block, mutex, heap, allocs, profile (the CPU's), and those that the
  * program adds.  Blocks of bl_defer are in tables of the compiler: they cost nothing,
@@ -61,14 +62,20 @@ BL_API void bl_pprof_stop_serving(void);
 /* --- to a file ------------------------------------------------------------ */
 
 /* Writes the profile of that name ("goroutine", "heap", "defer", ...) to fd: gzip'ed
- * protobuf if debug is 0, text with 1, for goroutine every stack with 2 (Go's
+ * protobuf if debug is 0, text with 1, for goroutine and goroutineleak every stack with 2 (Go's
  * Profile.WriteTo).  Returns 0, -ENOENT for an unknown name, or what writing failed
  * with.
  * Call from: anywhere.  Blocks: as write() does; goroutines stand still for moments. */
 BL_API int bl_pprof_write(const char *name, int fd, int debug);
 
-/* Starts the profile of the CPU: each thread is looked at 100 times for every second
- * that it computes.  Returns 0, or -EBUSY if one is running.
+/* Sets how often each thread is looked at for every second that it computes: 100 at
+ * first, 10000 at most, from the next profile of the CPU on; hz <= 0 only asks.  The
+ * system looks at its clock some hundred times a second: where that is less often, one
+ * sample stands for several.  Returns what it was.
+ * Call from: anywhere.  Blocks: no. */
+BL_API int bl_set_cpu_profile_rate(int hz);
+
+/* Starts the profile of the CPU.  Returns 0, or -EBUSY if one is running.
  * Call from: anywhere.  Blocks: no. */
 BL_API int bl_cpu_profile_start(void);
 

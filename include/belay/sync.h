@@ -27,7 +27,7 @@ BL_BEGIN_DECLS
 
 /* What waiting is made of; not for direct use. */
 typedef struct bl__sema {
-    uint32_t count, waiting, lock, contended;
+    uint32_t count, lock;
     void *first, *last;
 } bl__sema;
 
@@ -56,7 +56,8 @@ BL_API int bl_mutex_lock_until(bl_mutex *m, int64_t until_ns);
  * Call from: anywhere.  Blocks: no. */
 BL_API bool bl_mutex_try_lock(bl_mutex *m);
 
-/* Unlocks m.
+/* Unlocks m.  Whoever locks it next, and knows that nobody else will, may free it as soon
+ * as it has unlocked it in turn: this call does not touch it any more.
  * Call from: anywhere, not only who locked.  Blocks: no.
  * Fatal error: "sync: unlock of unlocked mutex". */
 BL_API void bl_mutex_unlock(bl_mutex *m);

@@ -168,12 +168,11 @@ write_line(const bl_error *err, cleaner *f)
 {
     char buf[512], *text = bl_error_string(err);
     struct bl__text t = BL__TEXT_TO(STDERR_FILENO, buf);
-    uintptr_t offset;
-    const char *name = bl__symbol_name((uintptr_t)f, &offset);
+    struct bl__symbol symbol;
 
     bl__put(&t, "belay: ");
-    if (name)
-        bl__put(&t, name);
+    if (bl__symbol_at((uintptr_t)f, &symbol))
+        bl__put(&t, symbol.name);
     else
         bl__put_hex(&t, (uintptr_t)f);
     bl__put(&t, ": ");

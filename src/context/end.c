@@ -39,6 +39,12 @@ bl_error *const bl_err_deadline_exceeded = (bl_error *)&deadline_exceeded;
 
 struct bl__root bl__roots[BL__ROOTS];
 
+__attribute__((constructor(102))) static void
+start(void)
+{
+    bl__observed.contexts = bl__roots;
+}
+
 struct bl__family *
 bl__root_family(const struct bl__g *g)
 {

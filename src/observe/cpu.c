@@ -4,7 +4,7 @@
 /* observe/cpu.c - where the CPU's time goes.
  *
  * Every thread of the process gets a timer of its own that counts the CPU time of that
- * thread, and sends the thread SIGPROF each 10 ms of it; the first one after a random
+ * thread, and sends the thread SIGPROF each 10 ms of it (or what the program has set); the first one after a random
  * part of that, so that short-lived threads are seen as often as they should be.  (One
  * timer for the process would favour some threads, and be too slow for many cores.)  A
  * thread of ours looks for new threads and empties the rings that the handlers fill:
@@ -34,7 +34,8 @@
 #endif
 
 enum {
-    PERIOD_NS = 10000000,
+    STANDARD_RATE = 100,     /* Hz */
+    MOST_RATE = 10000,
     LOOK_NS = 10000000,      /* for new threads */
     RING = 1 << 13,          /* words: some thirty stacks, in 10 ms */
     HEADER = 4,              /* size, times, labels, flags */
@@ -54,14 +55,16 @@ struct ring {
 
 static const struct bl__kind kind = {
     "profile", 2, {{"samples", "count"}, {"cpu", "nanoseconds"}}, {"cpu", "nanoseconds"},
-    PERIOD_NS, NULL};
+    1000000000 / STANDARD_RATE, NULL};
+
+static _Atomic int rate = STANDARD_RATE; /* of the next run */
 
 static struct {
     pthread_mutex_t mutex;   /* protects what follows */
     bool is_running;
     bool has_handler;
     pthread_t thread;
-    int64_t began;
+    int64_t began, period_ns;
     struct sigaction old;
     _Atomic bool stop;       /* read by our thread */
     struct ring *rings;      /* our thread's while it runs; in use, then free ones */
@@ -99,13 +102,9 @@ look(struct ring *r, const siginfo_t *info, const void *ucontext)
     struct bl__stack stack;
     struct bl__ctx ctx;
     const struct bl__g *g = bl__core->self_or_null();
-    uintptr_t sp;
-    bool is_on_own;
 
     bl__core->ctx_from_signal(&ctx, ucontext);
-    sp = BL__CTX_SP(&ctx);
-    is_on_own = g && sp - g->stack_low < g->stack_high - g->stack_low;
-    bl__stack_walk(&stack, &ctx, sp - 1, is_on_own ? g->stack_high : 0, NULL, NULL);
+    bl__stack_walk_of(&stack, &ctx, g);
     put_sample(r, 1 + (uint64_t)info->si_overrun, &stack, g ? g->labels : NULL);
 }
 
@@ -166,7 +165,13 @@ random_part(void)
     cpu.random ^= cpu.random << 13;
     cpu.random ^= cpu.random >> 7;
     cpu.random ^= cpu.random << 17;
-    return (int64_t)(cpu.random % PERIOD_NS) + 1;
+    return (int64_t)(cpu.random % (uint64_t)cpu.period_ns) + 1;
+}
+
+static struct timespec
+time_of(int64_t ns)
+{
+    return (struct timespec){ns / 1000000000, ns % 1000000000};
 }
 
 static void
@@ -176,7 +181,7 @@ watch(int tid)
     clockid_t clock = (clockid_t)(~(unsigned)tid << 3 | 6);
     struct ring *r = free_ring();
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
-    struct itimerspec when = {.it_interval = {0, PERIOD_NS}, .it_value = {0, random_part()}};
+    struct itimerspec when = {time_of(cpu.period_ns), time_of(random_part())};
 
     if (!r)
         return;
@@ -223,7 +228,7 @@ add_sample(const uintptr_t header[HEADER], const uintptr_t *pcs)
 {
     const struct bl_labels *labels = (const struct bl_labels *)header[2];
     struct bl__sample s = {.pcs = pcs, .n = (uint32_t)header[0],
-                           .value = {(int64_t)header[1], (int64_t)header[1] * PERIOD_NS}};
+                           .value = {(int64_t)header[1], (int64_t)header[1] * cpu.period_ns}};
 
     if (labels) {
         s.labels = labels->bytes;
@@ -285,6 +290,15 @@ run(void *unused)
     return NULL;
 }
 
+/* Timers stay in the parent, as the thread. */
+void
+bl__cpu_in_child(void)
+{
+    pthread_mutex_init(&cpu.mutex, NULL);
+    cpu.is_running = false;
+    cpu.rings = NULL;
+}
+
 /* --- life ---------------------------------------------------------------- */
 
 static int
@@ -296,6 +310,8 @@ begin(void)
     set_handler();
     bl__labels_freeze();
     bl__profile_init(&cpu.profile, &kind);
+    cpu.period_ns = 1000000000 / atomic_load(&rate);
+    cpu.profile.kind.period = cpu.period_ns;
     cpu.whole = cpu.cut = 0;
     cpu.began = bl__core->now();
     for (struct ring *r = cpu.rings; r; r = r->next)
@@ -355,6 +371,16 @@ bl__cpu_stop(struct bl__profile *p)
     if (!end(p))
         bl__profile_init(p, &kind);
     pthread_mutex_unlock(&cpu.mutex);
+}
+
+int
+bl_set_cpu_profile_rate(int hz)
+{
+    int old = atomic_load(&rate);
+
+    if (hz > 0)
+        atomic_store(&rate, hz < MOST_RATE ? hz : MOST_RATE);
+    return old;
 }
 
 int

@@ -81,6 +81,18 @@ bl_profile_new(const char *name)
     return p;
 }
 
+void
+bl__customs_before_fork(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+void
+bl__customs_after_fork(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
 /* --- things: mutex held -------------------------------------------------- */
 
 static struct thing **

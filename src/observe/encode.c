@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ enum {
     FUNCTION_FILE,
 
     MOST_MAPPINGS = 1024,
+    MOST_COMMENTS = 100,
 };
 
 struct mapping {
@@ -197,8 +199,10 @@ find_mappings(struct encoder *e)
 
     e->program[n > 0 ? n : 0] = '\0';
     e->mappings = calloc(MOST_MAPPINGS, sizeof *e->mappings);
+    bl__loader_begin();
     if (e->mappings)
         dl_iterate_phdr(on_module, e);
+    bl__loader_end();
 }
 
 static int
@@ -323,6 +327,36 @@ put_sample(struct encoder *e, const struct bl__profile *p, uint32_t number)
     bl__buf_free(&packed);
 }
 
+/* By place, as a comment: a label would be another one each time, so that samples of two
+ * profiles would never meet, and scrapers would make a new series of each; and values are
+ * added up. */
+static void
+put_oldest(struct encoder *e, const struct bl__profile *p)
+{
+    struct bl__table sites = {0};
+    struct bl__age ages[MOST_COMMENTS] = {0};
+    char text[80], line[BL__LABELS_MOST + 80];
+
+    for (uint32_t i = 0; i < p->keys.n; i++) {
+        struct bl__sample s = bl__profile_sample(p, i);
+        const char *site = bl__labels_find(s.labels, s.labels_size, "site");
+        uint32_t k = site && s.oldest.most > 0 && !bl__sample_is_empty(&s)
+                         ? bl__table_add(&sites, site, strlen(site))
+                         : UINT32_MAX;
+
+        if (k < MOST_COMMENTS)
+            bl__age_add(&ages[k], &s.oldest);
+    }
+    for (uint32_t k = 0; k < sites.n && k < MOST_COMMENTS; k++) {
+        if (!*bl__age_text(&ages[k], text, sizeof text))
+            continue;
+        snprintf(line, sizeof line, "%s: oldest %s", (const char *)bl__table_key(&sites, k),
+                 text);
+        put_number(&e->out, PROFILE_COMMENT, string(e, line));
+    }
+    bl__table_free(&sites);
+}
+
 static void
 put_profile(struct encoder *e, const struct bl__profile *p)
 {
@@ -341,6 +375,7 @@ put_profile(struct encoder *e, const struct bl__profile *p)
     put_number(&e->out, PROFILE_PERIOD, (uint64_t)k->period);
     if (p->comment[0])
         put_number(&e->out, PROFILE_COMMENT, string(e, p->comment));
+    put_oldest(e, p);
     if (k->default_type)
         put_number(&e->out, PROFILE_DEFAULT_TYPE, string(e, k->default_type));
     for (uint32_t i = 0; i < e->strings.n; i++)

@@ -45,22 +45,26 @@ put_labels(char *labels, const struct bl__seen *seen)
 }
 
 void
-bl__collect_goroutine(struct bl__profile *p)
+bl__add_seen(struct bl__profile *p, const struct bl__seen *seen)
 {
     char labels[BL__LABELS_MOST];
+    struct bl__sample s = {.pcs = seen->words, .n = seen->npcs, .labels = labels,
+                           .labels_size = put_labels(labels, seen), .value = {1}};
+
+    bl__profile_add(p, &s);
+}
+
+void
+bl__collect_goroutine(struct bl__profile *p)
+{
     struct bl__snapshot all;
 
     bl__snapshot_take(&all);
     bl__profile_init(p, &goroutine_kind);
-    for (const struct bl__seen *seen = all.first; seen; seen = seen->next) {
-        struct bl__sample s = {.pcs = seen->words, .n = seen->npcs, .labels = labels,
-                               .labels_size = put_labels(labels, seen), .value = {1}};
-
-        bl__profile_add(p, &s);
-    }
+    for (const struct bl__seen *seen = all.first; seen; seen = seen->next)
+        bl__add_seen(p, seen);
     if (all.is_cut)
-        snprintf(p->comment, sizeof p->comment, "not all goroutines: memory was short, or "
-                 "threads stood still for too long");
+        bl__snapshot_flaws(&all, p->comment, sizeof p->comment);
     bl__snapshot_free(&all);
 }
 
@@ -97,7 +101,8 @@ add_pending(struct bl__profile *p, const struct bl__seen *seen,
     char labels[BL__LABELS_MOST], site[256];
     const struct bl__site *where = pending->site;
     struct bl__sample s = {.pcs = pcs, .n = 1, .labels = labels,
-                           .value = {(int64_t)pending->count, (int64_t)pending->bytes}};
+                           .value = {(int64_t)pending->count, (int64_t)pending->bytes},
+                           .oldest = pending->oldest};
 
     pcs[0] = (uintptr_t)where | BL__MARK;
     for (uint32_t i = pending->frame; i != UINT32_MAX && i + 1 < seen->npcs &&
@@ -124,11 +129,17 @@ bl__collect_defer(struct bl__profile *p)
             add_pending(p, seen, &bl__seen_pending(seen)[i]);
             pending += bl__seen_pending(seen)[i].count;
         }
+    pending += all.left_out;
     registered = all.registered + atomic_load(&bl__core->defers->registered);
     by_panic = all.by_panic + atomic_load(&bl__core->defers->by_panic);
-    snprintf(p->comment, sizeof p->comment,
-             "registered %" PRIu64 ", run %" PRIu64 ", of them by panics and goexit %" PRIu64,
-             registered, registered > pending ? registered - pending : 0, by_panic);
+    if (all.is_cut || all.unknown > 0) /* what is missing would count as run */
+        bl__snapshot_flaws(&all, p->comment, sizeof p->comment);
+    else
+        snprintf(p->comment, sizeof p->comment,
+                 "registered %" PRIu64 ", run %" PRIu64
+                 ", of them by panics and goexit %" PRIu64 "%s",
+                 registered, registered > pending ? registered - pending : 0, by_panic,
+                 all.left_out ? "; not all that are pending are listed" : "");
     bl__snapshot_free(&all);
 }
 
@@ -138,6 +149,7 @@ bl__collect_defer(struct bl__profile *p)
 struct printing {
     struct bl__text t;
     struct bl__buf *out;
+    const struct bl__leaked *leaked;
     char buf[1 << 16];
 };
 
@@ -148,6 +160,23 @@ flush(struct printing *p)
 
     bl__buf_put(p->out, p->buf, n);
     p->t = (struct bl__text)BL__TEXT_INTO(p->buf, sizeof p->buf);
+}
+
+/* Behind the state, as Go does. */
+static void
+say_leaked(struct printing *p)
+{
+    static const char word[] = " (leaked)";
+    size_t n = p->t.length, size = sizeof word - 1;
+    char *end = memchr(p->buf, '[', n);
+
+    while (end && end < p->buf + n && *end != ',' && *end != ']')
+        end++;
+    if (!end || n + size >= sizeof p->buf)
+        return;
+    memmove(end + size, end, n - (size_t)(end - p->buf));
+    memcpy(end, word, size);
+    p->t.length += size;
 }
 
 static void
@@ -163,6 +192,8 @@ print_header(struct printing *p, const struct bl__seen *seen)
     g.bubble = seen->bubble ? &bubble : NULL;
     g.status = seen->status;
     bl__core->put_header(&p->t, &g);
+    if (seen->status == BL__G_WAITING && bl__is_leaked(p->leaked, seen->id))
+        say_leaked(p);
     flush(p);
 }
 
@@ -196,11 +227,8 @@ print_pending(struct printing *p, const struct bl__seen *seen)
     for (uint32_t i = 0; i < seen->npending; i++) {
         const struct bl__pending *d = &bl__seen_pending(seen)[i];
 
-        bl__buf_print(p->out, "pending defer %s(...) in %s\n\t%s:%d", d->site->callee,
-                      d->site->function, d->site->file, d->site->line);
-        if (d->count > 1)
-            bl__buf_print(p->out, " (%" PRIu64 " times)", d->count);
-        bl__buf_puts(p->out, "\n");
+        bl__core->put_pending(&p->t, d->site, d->count);
+        flush(p);
     }
 }
 
@@ -222,16 +250,21 @@ print_one(struct printing *p, const struct bl__seen *seen, bool is_first)
     if (!is_first)
         bl__buf_puts(p->out, "\n");
     print_header(p, seen);
+    bl__loader_begin();
     print_stack(p, seen);
+    bl__loader_end();
     print_pending(p, seen);
+    bl__loader_begin();
     print_creator(p, seen);
+    bl__loader_end();
 }
 
 void
-bl__goroutines_text(struct bl__buf *out)
+bl__goroutines_text(struct bl__buf *out, const struct bl__leaked *leaked)
 {
     struct printing *p = malloc(sizeof *p);
     struct bl__snapshot all;
+    char flaws[256];
     bool is_first = true;
 
     if (!p) {
@@ -239,6 +272,7 @@ bl__goroutines_text(struct bl__buf *out)
         return;
     }
     p->out = out;
+    p->leaked = leaked;
     p->t = (struct bl__text)BL__TEXT_INTO(p->buf, sizeof p->buf);
     bl__snapshot_take(&all);
     for (int others = 0; others < 2; others++) /* who asks stands first, as in Go */
@@ -247,6 +281,8 @@ bl__goroutines_text(struct bl__buf *out)
                 print_one(p, seen, is_first);
                 is_first = false;
             }
+    if (*bl__snapshot_flaws(&all, flaws, sizeof flaws))
+        bl__buf_print(out, "\n(%s)\n", flaws);
     bl__snapshot_free(&all);
     free(p);
 }

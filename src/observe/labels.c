@@ -80,6 +80,15 @@ bl__labels_thaw(void)
     }
 }
 
+/* Those who had frozen them are not there; what is in the list is lost. */
+void
+bl__labels_in_child(void)
+{
+    pthread_mutex_init(&mutex, NULL);
+    frozen = 0;
+    gone = NULL;
+}
+
 void
 bl__labels_start(void)
 {
@@ -129,12 +138,5 @@ bl_label(const char *key)
 {
     const struct bl_labels *l = bl__core->self()->labels;
 
-    for (uint32_t at = 0; l && at < l->size;) {
-        const char *k = l->bytes + at, *v = k + strlen(k) + 1;
-
-        if (strcmp(k, key) == 0)
-            return v;
-        at = (uint32_t)(v + strlen(v) + 1 - l->bytes);
-    }
-    return NULL;
+    return l ? bl__labels_find(l->bytes, l->size, key) : NULL;
 }

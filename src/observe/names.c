@@ -5,8 +5,11 @@
  * inlined functions too, so that nobody has to have the program's file. */
 #include "observe/observe.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+static pthread_mutex_t loader = PTHREAD_MUTEX_INITIALIZER;
 
 struct adding {
     struct bl__names *names;
@@ -27,6 +30,13 @@ join(const char *s, size_t n, const char *suffix)
     memcpy(copy, s, n);
     strcpy(copy + n, suffix);
     return copy;
+}
+
+static void
+free_text(const char *text)
+{
+    if (text != unknown)
+        free((void *)text);
 }
 
 /* Without what GCC appends to the parts and copies of a function. */
@@ -74,7 +84,7 @@ put_line(struct adding *a, const struct bl__line *line, const char *suffix,
     }
     name = join(line->function, plain_length(line->function), suffix);
     names->lines[names->nlines++] = (struct bl__named){
-        name, place->file ? place->file : "", place->line, is_own(line)};
+        name, place->file ? place->file : "", place->line, is_own(line), false};
     a->of->n++;
     a->of->is_own = a->of->is_own && is_own(line);
 }
@@ -111,12 +121,39 @@ is_root(const struct bl__named *line)
     return line->function == unknown && strstr(line->file, "/libc.so");
 }
 
+/* What has no line: its symbol, and the file that it is in. */
+static void
+put_symbol(struct adding *a, struct bl__names_of *of, uintptr_t at)
+{
+    struct bl__line line = {unknown, NULL, 0};
+    struct bl__module module;
+    struct bl__symbol symbol;
+    struct bl__named *named;
+
+    if (bl__core->symbol_at(at, &symbol)) {
+        line.function = symbol.name;
+        of->offset = symbol.offset;
+    }
+    put_line(a, &line, "", &line);
+    if (of->n == 0)
+        return;
+    named = &a->names->lines[of->first];
+    if (line.function == unknown) {
+        free_text(named->function);
+        named->function = unknown;
+    }
+    if (bl__core->module_at(at, &module)) {
+        named->file = join(module.name, strlen(module.name), "");
+        named->owns_file = true;
+    }
+}
+
 static void
 look_up(struct bl__names *names, struct bl__names_of *of, uintptr_t pc)
 {
     struct adding a = {.names = names, .of = of};
     struct bl__line line = {NULL, NULL, 0};
-    struct bl__rule rule;
+    uintptr_t start;
 
     of->first = names->nlines;
     of->is_own = true;
@@ -127,26 +164,33 @@ look_up(struct bl__names *names, struct bl__names_of *of, uintptr_t pc)
         put_line(&a, &line, "", &line);
         return;
     }
-    of->offset = bl__core->rule_find(pc - 1, &rule) ? pc - 1 - rule.function : 0;
+    start = bl__core->function_at(pc - 1);
+    of->offset = start ? pc - 1 - start : 0;
     bl__core->symbols_at(pc - 1, on_line, &a);
     if (of->n > 0)
         return;
-    line.function = bl__core->symbol_name(pc - 1, &of->offset);
-    line.file = bl__core->module_name(pc - 1, NULL);
-    if (!line.function)
-        line.function = "?";
-    put_line(&a, &line, "", &line);
-    if (strcmp(line.function, unknown) == 0 && of->n > 0) {
-        free((void *)names->lines[of->first].function);
-        names->lines[of->first].function = unknown;
-    }
+    put_symbol(&a, of, pc - 1);
 }
 
 static void
 look_at(struct bl__names *names, struct bl__names_of *of, uintptr_t pc)
 {
+    bl__loader_begin();
     look_up(names, of, pc);
+    bl__loader_end();
     of->is_root = of->is_own || (of->n > 0 && is_root(&names->lines[of->first]));
+}
+
+void
+bl__loader_begin(void)
+{
+    pthread_mutex_lock(&loader);
+}
+
+void
+bl__loader_end(void)
+{
+    pthread_mutex_unlock(&loader);
 }
 
 uint32_t
@@ -186,9 +230,11 @@ bl__names_at(struct bl__names *names, uintptr_t pc)
 void
 bl__names_free(struct bl__names *names)
 {
-    for (uint32_t i = 0; i < names->nlines; i++)
-        if (names->lines[i].function != unknown)
-            free((void *)names->lines[i].function);
+    for (uint32_t i = 0; i < names->nlines; i++) {
+        free_text(names->lines[i].function);
+        if (names->lines[i].owns_file)
+            free_text(names->lines[i].file);
+    }
     bl__table_free(&names->pcs);
     free(names->of);
     free(names->lines);

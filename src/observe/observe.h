@@ -73,6 +73,7 @@ struct bl__named {
     const char *function, *file; /* file: never NULL */
     int line;
     bool is_own;                 /* Belay's, not users' */
+    bool owns_file;              /* that text is a copy */
 };
 
 /* What is known about program counters, each looked up once. */
@@ -92,6 +93,11 @@ struct bl__names {
 /* How many of the n frames are users': Belay's and the C library's outermost ones are
  * not, unless there are no others. */
 uint32_t bl__names_trim(struct bl__names *names, const uintptr_t *pcs, uint32_t n);
+
+/* Around everything that makes the loader's lock be taken.  Nobody forks meanwhile: the
+ * child would have that lock for good, and could not load anything. */
+void bl__loader_begin(void);
+void bl__loader_end(void);
 
 /* Innermost first; at least one. */
 const struct bl__names_of *bl__names_at(struct bl__names *names, uintptr_t pc);
@@ -113,6 +119,11 @@ struct bl__kind {
     const char *default_type; /* NULL: the last */
 };
 
+/* How long something has been there: nobody has noted when it came. */
+struct bl__age {
+    int64_t least, most;      /* ns; most INT64_MAX: not known; both 0: nothing is there */
+};
+
 struct bl__sample {
     const uintptr_t *pcs;
     uint32_t n;
@@ -120,6 +131,7 @@ struct bl__sample {
     uint32_t labels_size;
     int64_t bytes;            /* numeric label; 0: none */
     int64_t value[BL__VALUES];
+    struct bl__age oldest;    /* of what it counts */
 };
 
 struct bl__profile {
@@ -128,13 +140,14 @@ struct bl__profile {
     int64_t duration_ns;      /* 0: a moment */
     struct bl__table keys;    /* stack, labels, bytes */
     int64_t (*values)[BL__VALUES];
+    struct bl__age *oldest;
     uint32_t room;
     int64_t sampling;         /* one in so many, for the text form */
-    char comment[200];        /* "": none */
+    char comment[280];        /* "": none */
 };
 
 void bl__profile_init(struct bl__profile *p, const struct bl__kind *kind);
-/* Adds to the sample with that stack and those labels. */
+/* Adds to the sample with that stack and those labels; the higher age stays. */
 void bl__profile_add(struct bl__profile *p, const struct bl__sample *s);
 /* Takes away what was there before. */
 void bl__profile_subtract(struct bl__profile *p, const struct bl__profile *before);
@@ -142,6 +155,10 @@ void bl__profile_subtract(struct bl__profile *p, const struct bl__profile *befor
 struct bl__sample bl__profile_sample(const struct bl__profile *p, uint32_t i);
 bool bl__sample_is_empty(const struct bl__sample *s);
 void bl__profile_free(struct bl__profile *p);
+/* Makes *age that of the older one. */
+void bl__age_add(struct bl__age *age, const struct bl__age *other);
+/* Writes "at least 5s, at most 8s", "" if nothing is known, and returns text. */
+const char *bl__age_text(const struct bl__age *age, char *text, size_t size);
 
 /* As pprof's protobuf, gzip'ed (encode.c). */
 void bl__profile_encode(const struct bl__profile *p, struct bl__buf *out);
@@ -150,6 +167,8 @@ void bl__profile_text(const struct bl__profile *p, struct bl__buf *out);
 
 /* Adds a label to a block of them, in its place; what does not fit is left out. */
 uint32_t bl__labels_put(char *labels, uint32_t size, const char *key, const char *value);
+/* key's value; NULL: there is none. */
+const char *bl__labels_find(const char *labels, uint32_t size, const char *key);
 
 /* --- stacks of running code (stack.c): safe in handlers -------------------- */
 
@@ -160,22 +179,35 @@ struct bl__stack {
     uintptr_t pcs[BL__STACK_MOST];
 };
 
-/* The frames from *from on.  Memory is read from low to high only, unless high is 0:
- * for a stack that stands still.  each(arg, cfa, i) is called for frame i, as far as
+/* The frames from *from on.  Memory is read from low to high only; if high is 0 it is
+ * looked for first, page by page.  each(arg, cfa, i) is called for frame i, as far as
  * its pc is kept; NULL: nobody. */
 void bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t low,
                     uintptr_t high, void (*each)(void *arg, uintptr_t cfa, uint32_t i),
                     void *arg);
+
+/* The same of code that g runs, or has been interrupted in; g may be NULL. */
+void bl__stack_walk_of(struct bl__stack *stack, const struct bl__ctx *from,
+                       const struct bl__g *g);
+
+/* Copies memory that may not be there. */
+bool bl__peek(void *to, const void *from, size_t size);
 
 /* The caller's own, without its innermost `skip` frames; 1 is the caller's. */
 void bl__stack_here(struct bl__stack *stack, uint32_t skip);
 
 /* --- everything at one moment (stop.c) -------------------------------------- */
 
+/* The same place, in memory that stays. */
+const struct bl__site *bl__site_keep(const struct bl__site *site);
+
 /* Deferred calls of one frame that come from one place, one after another. */
 struct bl__pending {
     const struct bl__site *site;
     uint64_t count, bytes;
+    uint64_t body, index;   /* in which body of its goroutine's, and how many older ones
+                               that has: for the oldest of these */
+    struct bl__age oldest;
     uint32_t frame;         /* index of its pc; UINT32_MAX: not known */
 };
 
@@ -202,18 +234,105 @@ struct bl__snapshot {
     uint64_t count;
     uint64_t registered, by_panic; /* deferred calls of those alive */
     uint64_t caller;        /* id of the goroutine that took it */
+    int64_t taken;          /* monotonic ns */
     int64_t stopped_ns;     /* for how long the others stood still */
     char *block;            /* being filled */
     size_t used, size;
     void *blocks;
     bool is_cut;            /* memory was short, or somebody lost patience */
+    uint64_t unknown;       /* goroutines whose deferred calls could not be looked at */
+    uint64_t left_out;      /* deferred calls of goroutines that have too many to list */
 };
 
-/* Stops all goroutines, notes them, and lets them go on. */
+/* Stops all goroutines, notes them, and lets them go on; again if that was not all. */
 void bl__snapshot_take(struct bl__snapshot *s);
+/* The same for those that wants(arg, g). */
+void bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
+                          void *arg);
+/* Writes what is missing in it, "" if nothing is, and returns text. */
+const char *bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size);
 void bl__snapshot_free(struct bl__snapshot *s);
-const struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
+struct bl__pending *bl__seen_pending(const struct bl__seen *seen);
 
+/* Fills in how old deferred calls are, as far as earlier snapshots tell, and remembers
+ * them (ages.c). */
+void bl__ages_note(struct bl__snapshot *s);
+
+/* Calls f(arg) while all stand still: it may neither allocate nor lock.  Left alone are
+ * threads that sleep in the kernel, or all that are in users' code.  Returns false if
+ * somebody has gone on before it was done. */
+enum bl__spared { BL__SPARE_NONE, BL__SPARE_ASLEEP, BL__SPARE_OUTSIDE };
+bool bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
+                       int64_t *stopped_ns);
+
+/* What f may ask: where g, but for the caller, is; *ctx has its registers, if it is
+ * STOPPED, *tid its thread, if it is ELSEWHERE: spared, or not stopped.  AT_REST: its
+ * registers lie where g->sp points. */
+enum bl__whereabouts { BL__AT_REST, BL__STOPPED, BL__ELSEWHERE };
+enum bl__whereabouts bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx, int *tid);
+/* A thread's registers, and the stack that it waits on; NULL: it has not been stopped. */
+const struct bl__ctx *bl__stopped_thread(int tid, uintptr_t *sigstack_low,
+                                         uintptr_t *sigstack_high);
+
+/* One more of p's, a profile of goroutines. */
+void bl__add_seen(struct bl__profile *p, const struct bl__seen *seen);
+
+/* --- who waits for ever (leak.c, mark.c) ------------------------------------------ */
+
+/* Finds the goroutines that nothing will wake. */
+void bl__collect_leaks(struct bl__profile *p);
+/* To be called behind a fork: who was at it did not come along. */
+void bl__stop_in_child(void);
+void bl__leaks_in_child(void);
+/* How many there were the last time. */
+int64_t bl__leaks_count(void);
+/* debug=2: every goroutine, and which are leaked. */
+void bl__leaks_text(struct bl__buf *out);
+
+enum bl__marked { BL__MARK_NONE, BL__MARK_DONE, BL__MARK_LATE, BL__MARK_MEMORY,
+                  BL__MARK_BLIND };
+
+/* What marking finds: memory that two processes share. */
+struct bl__leaked {
+    _Atomic uint32_t state; /* enum bl__marked; the rest is there if it is DONE */
+    uint64_t goroutines;    /* looked at */
+    uint64_t bytes;         /* that may have held a pointer */
+    int64_t took_ns;
+    uint64_t n, room;
+    uint64_t ids[];         /* ascending */
+};
+
+struct bl__marking {
+    struct bl__g *caller;   /* NULL: a plain thread */
+    uintptr_t here;         /* what lies above, on its stack, is in use */
+    uintptr_t own_low, own_high; /* the marker's stack */
+    /* The stack pointer of a thread that was stopped in another way; 0: not known. */
+    uintptr_t (*sp_of)(const void *arg, int tid);
+    const void *arg;
+    int64_t until;
+    struct bl__leaked *out;
+};
+
+bool bl__is_leaked(const struct bl__leaked *l, uint64_t id); /* l may be NULL */
+
+/* To be called where everything stands still, or in a copy of that. */
+void bl__mark(const struct bl__marking *how);
+
+/* --- threads that sleep in the kernel (asleep.c) ------------------------------- */
+
+struct bl__asleep {
+    int tid;
+    uint64_t switches;
+    struct bl__ctx ctx;
+};
+
+/* Finds out where a thread is that sleeps in a system call of its goroutine's, without
+ * waking it.  Returns false if that can't be known.  Call with sched.lock held, after
+ * m->attention was set, and the barrier.  stack: to work with. */
+bool bl__asleep_begin(struct bl__asleep *a, const struct bl__m *m,
+                      struct bl__stack *stack);
+/* Whether it has not run since. */
+bool bl__asleep_still(const struct bl__asleep *a);
 /* --- counters by stack (sites.c): safe in handlers and hooks ------------------ */
 
 /* A table of fixed size; when it is full, or two come at once, what can't be counted
@@ -255,6 +374,8 @@ struct bl__source {
     const char *name;
     void (*collect)(struct bl__profile *p);
     const char *about;
+    int64_t (*count)(void); /* for the index; NULL: what collect() finds */
+    void (*put_all)(struct bl__buf *out); /* debug=2: every goroutine; NULL: as debug=1 */
 };
 
 /* NULL: there is none of that name. */
@@ -271,8 +392,8 @@ void bl__collect_mutex(struct bl__profile *p);
 void bl__collect_heap(struct bl__profile *p);
 void bl__collect_allocs(struct bl__profile *p);
 
-/* debug=2: every goroutine. */
-void bl__goroutines_text(struct bl__buf *out);
+/* debug=2: every goroutine; those that are leaked (NULL: not known) say so. */
+void bl__goroutines_text(struct bl__buf *out, const struct bl__leaked *leaked);
 
 /* Returns 0 or a negative errno. */
 int bl__write_all(int fd, const struct bl__buf *b);
@@ -319,5 +440,19 @@ void bl__pages_answer(const struct bl__asker *ask, struct bl__answer *answer);
 /* One thread more, or less, that can't wake a goroutine: deadlocks are still seen. */
 void bl__helper_begins(void);
 void bl__helper_ends(void);
+
+/* --- fork (each its own; pprof.c calls them) -------------------------------------------- */
+
+/* Our threads stay in the parent: in the child nothing is measured or served, and what
+ * was being changed by another thread is given up. */
+void bl__servers_before_fork(void);
+void bl__servers_after_fork(void);
+void bl__servers_in_child(void);
+void bl__customs_before_fork(void);
+void bl__customs_after_fork(void); /* on either side */
+void bl__sites_in_child(void);
+void bl__labels_in_child(void);
+void bl__ages_in_child(void);
+void bl__cpu_in_child(void);
 
 #endif

@@ -139,6 +139,8 @@ answer_delta(const struct bl__asker *ask, const char *name, int64_t seconds,
         is_file(a, name, "-delta");
         bl__profile_encode(&now, &a->body);
         bl__profile_free(&now);
+    } else {
+        refuse(a, 500, "nobody waits for the answer");
     }
     bl__profile_free(&before);
 }
@@ -149,6 +151,7 @@ answer_profile(const struct bl__asker *ask, const char *name, struct bl__answer 
     char text[32];
     int64_t seconds = 0;
     int debug = debug_level(ask);
+    const struct bl__source *source;
     struct bl__profile p;
 
     if (!bl__source_find(name) && !bl_profile_find(name)) {
@@ -164,9 +167,10 @@ answer_profile(const struct bl__asker *ask, const char *name, struct bl__answer 
             answer_delta(ask, name, seconds, a);
         return;
     }
-    if (debug >= 2 && strcmp(name, "goroutine") == 0) {
+    source = bl__source_find(name);
+    if (debug >= 2 && source && source->put_all) {
         is_text(a);
-        bl__goroutines_text(&a->body);
+        source->put_all(&a->body);
         return;
     }
     collect(name, &p);
@@ -227,11 +231,15 @@ answer_symbol(const struct bl__asker *ask, struct bl__answer *a)
     bl__buf_puts(&a->body, "num_symbols: 1\n");
     for (; *s; s += *s == '+') {
         char *end;
-        uintptr_t pc = strtoull(s, &end, 0), offset;
-        const char *name = pc ? bl__core->symbol_name(pc, &offset) : NULL;
+        uintptr_t pc = strtoull(s, &end, 0);
+        struct bl__symbol symbol;
+        bool is_known;
 
-        if (name)
-            bl__buf_print(&a->body, "0x%" PRIxPTR " %s\n", pc, name);
+        bl__loader_begin();
+        is_known = pc && bl__core->symbol_at(pc, &symbol);
+        bl__loader_end();
+        if (is_known)
+            bl__buf_print(&a->body, "0x%" PRIxPTR " %s\n", pc, symbol.name);
         s = end + strcspn(end, "+");
     }
 }
@@ -239,9 +247,12 @@ answer_symbol(const struct bl__asker *ask, struct bl__answer *a)
 static int64_t
 count_of(const char *name)
 {
+    const struct bl__source *source = bl__source_find(name);
     struct bl__profile p;
     int64_t n = 0;
 
+    if (source && source->count)
+        return source->count();
     if (!collect(name, &p))
         return 0;
     for (uint32_t i = 0; i < p.keys.n; i++)

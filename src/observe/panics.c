@@ -21,7 +21,7 @@ raised(struct bl__act *a, const struct bl__ctx *ctx)
     struct bl__stack stack;
     struct bl__place *place;
 
-    bl__stack_walk(&stack, ctx, 0, 0, NULL, NULL);
+    bl__stack_walk_of(&stack, ctx, bl__core->self_or_null());
     place = bl__sites_find(atomic_load(&sites), stack.pcs, stack.n, 0);
     a->observed = place;
     if (place)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +15,30 @@
 
 const struct bl__core *bl__core;
 
+static void
+put_goroutines(struct bl__buf *out)
+{
+    bl__goroutines_text(out, NULL);
+}
+
 static const struct bl__source sources[] = {
-    {"allocs", bl__collect_allocs, "A sampling of all past memory allocations"},
-    {"block", bl__collect_block, "Where goroutines wait (bl_set_block_profile_rate())"},
+    {"allocs", bl__collect_allocs, "A sampling of all past memory allocations", NULL, NULL},
+    {"block", bl__collect_block, "Where goroutines wait (bl_set_block_profile_rate())", NULL,
+     NULL},
     {"defer", bl__collect_defer,
-     "Deferred calls that are pending, by the place that registered them"},
+     "Deferred calls that are pending, by the place that registered them", NULL, NULL},
     {"goroutine", bl__collect_goroutine,
-     "Stack traces of all current goroutines. Use debug=2 for every single one"},
-    {"heap", bl__collect_heap, "A sampling of memory allocations of live objects"},
+     "Stack traces of all current goroutines. Use debug=2 for every single one", NULL,
+     put_goroutines},
+    {"goroutineleak", bl__collect_leaks,
+     "Stack traces of goroutines that nothing will ever wake: looks at all memory. The count "
+     "is the last result", bl__leaks_count, bl__leaks_text},
+    {"heap", bl__collect_heap, "A sampling of memory allocations of live objects", NULL,
+     NULL},
     {"mutex", bl__collect_mutex,
-     "Who holds mutexes that others wait for (bl_set_mutex_profile_fraction())"},
-    {"panic", bl__collect_panic, "Panics raised and recovered, by place"},
-    {"threadcreate", bl__collect_threadcreate, "Threads that run goroutines"},
+     "Who holds mutexes that others wait for (bl_set_mutex_profile_fraction())", NULL, NULL},
+    {"panic", bl__collect_panic, "Panics raised and recovered, by place", NULL, NULL},
+    {"threadcreate", bl__collect_threadcreate, "Threads that run goroutines", NULL, NULL},
 };
 
 enum { NSOURCES = sizeof sources / sizeof sources[0] };
@@ -75,8 +88,8 @@ bl_pprof_write(const char *name, int fd, int debug)
 
     if (!source && !custom)
         return -ENOENT;
-    if (debug >= 2 && strcmp(name, "goroutine") == 0) {
-        bl__goroutines_text(&out);
+    if (debug >= 2 && source && source->put_all) {
+        source->put_all(&out);
     } else {
         if (source)
             source->collect(&p);
@@ -88,6 +101,38 @@ bl_pprof_write(const char *name, int fd, int debug)
     error = bl__write_all(fd, &out);
     bl__buf_free(&out);
     return error;
+}
+
+/* --- fork ---------------------------------------------------------------- */
+
+static void
+before_fork(void)
+{
+    bl__servers_before_fork();
+    bl__customs_before_fork();
+    bl__loader_begin();
+}
+
+static void
+after_fork(void)
+{
+    bl__loader_end();
+    bl__customs_after_fork();
+    bl__servers_after_fork();
+}
+
+static void
+in_child(void)
+{
+    bl__loader_end();
+    bl__customs_after_fork();
+    bl__servers_in_child();
+    bl__stop_in_child();
+    bl__leaks_in_child();
+    bl__sites_in_child();
+    bl__labels_in_child();
+    bl__ages_in_child();
+    bl__cpu_in_child();
 }
 
 /* --- the start ----------------------------------------------------------- */
@@ -169,8 +214,9 @@ start(void)
         (void)!write(2, text, sizeof text - 1);
         _exit(2);
     }
-    bl__labels_start();
     bl__heap_init();
+    pthread_atfork(before_fork, after_fork, in_child); /* its locks before the heap's */
+    bl__labels_start();
     if (bl__core->pprof_address[0] && is_wanted())
         serve_from_environment(bl__core->pprof_address);
 }

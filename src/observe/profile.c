@@ -30,25 +30,34 @@ bl__profile_init(struct bl__profile *p, const struct bl__kind *kind)
     *p = (struct bl__profile){.kind = *kind, .began_ns = real_time()};
 }
 
-static int64_t *
-values_of(struct bl__profile *p, const struct key *key, size_t size)
+/* As in bl__names_at: the table has grown already. */
+static void *
+must_realloc(void *p, size_t size)
+{
+    p = realloc(p, size);
+    if (!p)
+        abort();
+    return p;
+}
+
+/* The number of the sample with that key; UINT32_MAX: memory is short. */
+static uint32_t
+find_or_make(struct bl__profile *p, const struct key *key, size_t size)
 {
     uint32_t known = p->keys.n, i = bl__table_add(&p->keys, key, size);
 
     if (i == UINT32_MAX)
-        return NULL;
+        return i;
     if (i >= p->room) {
-        uint32_t room = p->room ? p->room * 2 : 64;
-        int64_t(*values)[BL__VALUES] = realloc(p->values, room * sizeof *values);
-
-        if (!values)
-            abort(); /* as in bl__names_at */
-        p->values = values;
-        p->room = room;
+        p->room = p->room ? p->room * 2 : 64;
+        p->values = must_realloc(p->values, p->room * sizeof *p->values);
+        p->oldest = must_realloc(p->oldest, p->room * sizeof *p->oldest);
     }
-    if (i == known)
+    if (i == known) {
         memset(p->values[i], 0, sizeof p->values[i]);
-    return p->values[i];
+        p->oldest[i] = (struct bl__age){0};
+    }
+    return i;
 }
 
 void
@@ -56,8 +65,7 @@ bl__profile_add(struct bl__profile *p, const struct bl__sample *s)
 {
     _Alignas(8) char buf[sizeof(struct key) + BL__STACK_MOST * 8 + BL__LABELS_MOST];
     struct key *key = (struct key *)buf;
-    uint32_t n = s->n < BL__STACK_MOST ? s->n : BL__STACK_MOST;
-    int64_t *values;
+    uint32_t n = s->n < BL__STACK_MOST ? s->n : BL__STACK_MOST, i;
 
     if (s->labels_size > BL__LABELS_MOST)
         return;
@@ -65,9 +73,12 @@ bl__profile_add(struct bl__profile *p, const struct bl__sample *s)
     memcpy(key->rest, s->pcs, n * sizeof *s->pcs);
     if (s->labels_size > 0)
         memcpy(key->rest + n * sizeof *s->pcs, s->labels, s->labels_size);
-    values = values_of(p, key, sizeof *key + n * sizeof *s->pcs + s->labels_size);
-    for (int i = 0; values && i < BL__VALUES; i++)
-        values[i] += s->value[i];
+    i = find_or_make(p, key, sizeof *key + n * sizeof *s->pcs + s->labels_size);
+    if (i == UINT32_MAX)
+        return;
+    for (int k = 0; k < BL__VALUES; k++)
+        p->values[i][k] += s->value[k];
+    bl__age_add(&p->oldest[i], &s->oldest);
 }
 
 void
@@ -78,6 +89,7 @@ bl__profile_subtract(struct bl__profile *p, const struct bl__profile *before)
 
         for (int k = 0; k < BL__VALUES; k++)
             s.value[k] = -s.value[k];
+        s.oldest = (struct bl__age){0};
         bl__profile_add(p, &s);
     }
     p->duration_ns = p->began_ns - before->began_ns;
@@ -89,7 +101,8 @@ bl__profile_sample(const struct bl__profile *p, uint32_t i)
     const struct key *key = bl__table_key(&p->keys, i);
     struct bl__sample s = {.pcs = (const uintptr_t *)key->rest, .n = key->n,
                            .labels = key->rest + key->n * sizeof(uintptr_t),
-                           .labels_size = key->labels_size, .bytes = key->bytes};
+                           .labels_size = key->labels_size, .bytes = key->bytes,
+                           .oldest = p->oldest[i]};
 
     memcpy(s.value, p->values[i], sizeof s.value);
     return s;
@@ -109,11 +122,26 @@ bl__profile_free(struct bl__profile *p)
 {
     bl__table_free(&p->keys);
     free(p->values);
+    free(p->oldest);
     p->values = NULL;
+    p->oldest = NULL;
     p->room = 0;
 }
 
 /* --- labels -------------------------------------------------------------- */
+
+const char *
+bl__labels_find(const char *labels, uint32_t size, const char *key)
+{
+    for (uint32_t at = 0; at < size;) {
+        const char *k = labels + at, *v = k + strlen(k) + 1;
+
+        if (strcmp(k, key) == 0)
+            return v;
+        at = (uint32_t)(v + strlen(v) + 1 - labels);
+    }
+    return NULL;
+}
 
 uint32_t
 bl__labels_put(char *labels, uint32_t size, const char *key, const char *value)

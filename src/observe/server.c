@@ -411,6 +411,20 @@ cut_oldest(struct server *s)
     shutdown(oldest->fd, SHUT_RDWR);
 }
 
+/* --- reading requests ---------------------------------------------------- */
+
+static void
+drop(struct pending *c)
+{
+    int fd = c->fd;
+
+    c->fd = -1;
+    atomic_signal_fence(memory_order_seq_cst); /* a child never closes what is closed */
+    close(fd);
+    free(c->data);
+    c->data = NULL;
+}
+
 /* The request in c is whole. */
 static void
 hand_over(struct server *s, struct pending *c)
@@ -419,17 +433,14 @@ hand_over(struct server *s, struct pending *c)
     pthread_t thread;
 
     if (!w) {
-        close(c->fd);
-        free(c->data);
-        c->fd = -1;
+        drop(c);
         return;
     }
-    *w = (struct worker){.server = s, .fd = c->fd, .since = now_ms(), .request = c->data};
-    c->fd = -1;
-    c->data = NULL;
     bl__helper_begins();
     pthread_mutex_lock(&s->mutex);
-    w->next = s->workers;
+    *w = (struct worker){.server = s, .next = s->workers, .fd = c->fd, .since = now_ms(),
+                         .request = c->data};
+    *c = (struct pending){.fd = -1};
     s->workers = w;
     s->nworkers++;
     cut_oldest(s);
@@ -438,17 +449,6 @@ hand_over(struct server *s, struct pending *c)
         pthread_detach(thread);
     else
         leave(w);
-}
-
-/* --- reading requests ---------------------------------------------------- */
-
-static void
-drop(struct pending *c)
-{
-    close(c->fd);
-    free(c->data);
-    c->fd = -1;
-    c->data = NULL;
 }
 
 /* Refused before it is whole. */
@@ -526,10 +526,8 @@ take_connection(struct server *s)
     if (c->fd >= 0)
         drop(c); /* the one that has been slow for longest */
     *c = (struct pending){fd, now_ms() + READ_MS, 0, malloc(REQUEST_MOST + 1)};
-    if (!c->data) {
-        close(fd);
-        c->fd = -1;
-    }
+    if (!c->data)
+        drop(c);
 }
 
 static int
@@ -714,12 +712,35 @@ free_server(struct server *s)
     free(s);
 }
 
-/* The threads are the parent's. */
-static void
-in_child(void)
+void
+bl__servers_before_fork(void)
+{
+    pthread_mutex_lock(&servers_mutex);
+    for (struct server *s = servers; s; s = s->next)
+        pthread_mutex_lock(&s->mutex);
+}
+
+void
+bl__servers_after_fork(void)
 {
     for (struct server *s = servers; s; s = s->next)
+        pthread_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&servers_mutex);
+}
+
+/* The threads are the parent's, and so are connections: a client waits for their end. */
+void
+bl__servers_in_child(void)
+{
+    for (struct server *s = servers; s; s = s->next) {
         close(s->fd);
+        close(s->stop_fd);
+        for (int i = 0; i < PENDING; i++)
+            if (s->pending[i].fd >= 0)
+                close(s->pending[i].fd);
+        for (struct worker *w = s->workers; w; w = w->next)
+            close(w->fd);
+    }
     servers = NULL;
     bl__core->sched->base_threads -= atomic_exchange(&helpers, 0);
     pthread_mutex_init(&servers_mutex, NULL);
@@ -747,7 +768,6 @@ begin(struct server *s)
 int
 bl_pprof_serve_with(const char *address, const bl_pprof_options *options)
 {
-    static bool has_fork_handler;
     struct server *s = calloc(1, sizeof *s);
     int port, error;
 
@@ -767,8 +787,6 @@ bl_pprof_serve_with(const char *address, const bl_pprof_options *options)
     bl__panics_start();
     bl__heap_start();
     pthread_mutex_lock(&servers_mutex);
-    if (!has_fork_handler)
-        has_fork_handler = pthread_atfork(NULL, NULL, in_child) == 0;
     s->next = servers;
     servers = s;
     pthread_mutex_unlock(&servers_mutex);

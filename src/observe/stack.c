@@ -5,15 +5,67 @@
  * elsewhere: by the core's rules for each program counter, which are cached.  That takes
  * tens of nanoseconds a frame, needs no frame pointers, and says whether the walk has
  * come to the end. */
+#define _GNU_SOURCE
 #include "observe/observe.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 /* Beyond the innermost half only the last ones are kept, in a ring. */
 enum { HALF = BL__STACK_MOST / 2, DEEPEST = 100000 };
 
 struct walk {
     struct bl__stack *stack;
+    uintptr_t low, high;     /* pages that are known to be there */
     uintptr_t ring[HALF];
 };
+
+/* --- memory that may not be there ----------------------------------------- */
+
+enum { PAGE = 4096, SAVED = 64 /* bytes below the CFA that a frame's registers lie in */ };
+
+bool
+bl__peek(void *to, const void *from, size_t size)
+{
+    struct iovec here = {to, size}, there = {(void *)from, size};
+    pid_t pid = (pid_t)syscall(SYS_getpid); /* a handler in the child of vfork() */
+
+    return syscall(SYS_process_vm_readv, pid, &here, 1, &there, 1, 0) == (long)size;
+}
+
+/* Some systems don't let programs look at themselves like that: then all is believed. */
+static bool
+is_page_there(uintptr_t page)
+{
+    uintptr_t word;
+
+    return bl__peek(&word, (void *)page, sizeof word) || errno != EFAULT;
+}
+
+/* Whether what the frame has saved can be read: tables may be wrong, and code written by
+ * hand may have none for the instructions between two of its own. */
+static bool
+is_there(struct walk *w, uintptr_t cfa)
+{
+    uintptr_t first = (cfa - SAVED) & ~(uintptr_t)(PAGE - 1);
+
+    if (cfa < PAGE + SAVED || cfa % sizeof(uintptr_t) != 0)
+        return false;
+    for (uintptr_t page = first; page < cfa; page += PAGE) {
+        if (page >= w->low && page < w->high)
+            continue;
+        if (!is_page_there(page))
+            return false;
+        if (page != w->high)
+            w->low = page;
+        w->high = page + PAGE;
+    }
+    return true;
+}
+
+/* --- the walk ------------------------------------------------------------- */
 
 static void
 note(struct walk *w, uintptr_t pc)
@@ -48,6 +100,8 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
     struct bl__rule rule;
 
     w.stack = stack;
+    w.low = BL__CTX_SP(from) & ~(uintptr_t)(PAGE - 1);
+    w.high = w.low + PAGE;
     stack->depth = 0;
     stack->is_whole = false;
     while (stack->depth < DEEPEST) {
@@ -57,6 +111,8 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
             stack->is_whole = true;
             break;
         }
+        if (BL__CTX_PC(&ctx) & BL__MARK)
+            break; /* no address of a program: the walk has gone astray */
         note(&w, BL__CTX_PC(&ctx) + ctx.exact);
         if (!bl__core->rule_find(BL__CTX_PC(&ctx) - !ctx.exact, &rule))
             break;
@@ -65,13 +121,23 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
             break;
         }
         cfa = bl__core->rule_cfa(&rule, &ctx);
-        if (high != 0 && (cfa <= low || cfa > high || cfa < BL__CTX_SP(&ctx)))
+        if (high != 0 ? cfa <= low || cfa > high || cfa < BL__CTX_SP(&ctx)
+                      : !is_there(&w, cfa))
             break;
         if (each && stack->depth <= HALF)
             each(arg, cfa, stack->depth - 1);
         bl__core->rule_step(&rule, &ctx, cfa);
     }
     unroll(&w);
+}
+
+void
+bl__stack_walk_of(struct bl__stack *stack, const struct bl__ctx *from, const struct bl__g *g)
+{
+    uintptr_t sp = BL__CTX_SP(from);
+    bool is_on_own = g && sp - g->stack_low < g->stack_high - g->stack_low;
+
+    bl__stack_walk(stack, from, sp - 1, is_on_own ? g->stack_high : 0, NULL, NULL);
 }
 
 __attribute__((noinline)) void
@@ -81,7 +147,7 @@ bl__stack_here(struct bl__stack *stack, uint32_t skip)
     uint32_t own = skip + 1; /* and this function */
 
     bl__core->here(&ctx);
-    bl__stack_walk(stack, &ctx, 0, 0, NULL, NULL);
+    bl__stack_walk_of(stack, &ctx, bl__core->self_or_null());
     if (own > stack->n)
         own = stack->n;
     stack->n -= own;

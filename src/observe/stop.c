@@ -7,6 +7,7 @@
  * goroutines are stopped where they are, by a signal, and wait in its handler:
  *
  *   state      meaning                           who may change it, to what
+ *   ASLEEP     in the kernel, to be left there   -
  *   ASKED      the signal is on its way          its thread -> HERE
  *   HERE       registers are noted, it waits     its thread -> LOST, after a second
  *   LOST       it has lost patience              -
@@ -16,17 +17,23 @@
  * does not run now stays at rest, and its stack and deferred calls can be read.
  *
  * Nothing here may allocate or lock meanwhile: a stopped thread may hold any lock.  The
- * one exception can't be helped, the loader's, for code that dlopen brought: then those
- * who wait lose patience, go on, and the snapshot ends early (is_cut).
+ * one exception can't be helped, libgcc's, for tables that were registered at run time:
+ * then those who wait lose patience, go on, and the snapshot ends early (is_cut).
+ *
+ * Threads that sleep in a system call are not woken (asleep.c): should one have run
+ * meanwhile, the snapshot is not whole.
  *
  * A thread that does not answer in time is one that the system does not let run, which
  * is as good, or one that blocks the signal.  Then only stacks are read, which stay
- * mapped whatever happens, and no deferred calls. */
+ * mapped whatever happens, and no deferred calls.  Most of that passes (pthread_create()
+ * blocks signals for a moment), so a snapshot that is not whole is tried again; one that
+ * is not in the end says so (is_cut, unknown). */
 #define _GNU_SOURCE
 #include "observe/observe.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -43,26 +50,36 @@ enum {
     SIGNAL = SIGURG,             /* ignored by default, so that a late one does no harm */
     ANSWER_NS = 100000000,
     PATIENCE_NS = 1000000000,
+    TRIES = 4,
+    PAUSE_NS = 5000000,          /* between them; then twice that, ... */
     BLOCK = 1 << 20,
     MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
+    MOST_ASLEEP = 10000000,      /* in one run, of a goroutine that may wake */
+    DEEPEST = 1000000,           /* frames with deferred calls */
+    COPIED = 1024,               /* places at hand */
+    TEXT_MOST = 512,             /* of a place's texts */
 };
 
-enum state { ASKED, HERE, LOST };
+enum state { ASKED, HERE, LOST, ASLEEP };
 
 struct slot {
     struct bl__m *m;
     int tid;
+    uint32_t moment;             /* in which it is asked */
     _Atomic uint32_t state;
     bool is_taken;               /* its goroutine has been found */
     bool blocks_signals;         /* may go on behind our back */
     bool on_sigstack;            /* in a handler, of users' */
+    uintptr_t sigstack_low, sigstack_high; /* where our handler is */
     struct bl__g *to;            /* it is about to switch there; NULL: it is not */
     struct bl__ctx ctx;
+    struct bl__asleep asleep;
 };
 
 static struct {
     _Atomic uint32_t moment;     /* odd: stand still */
     _Atomic uint32_t arrived;
+    _Atomic uint32_t handling;   /* threads in the handler, which look at slots */
     _Atomic bool lost;           /* somebody has gone on */
     struct slot *slots;
     uint32_t n;
@@ -71,6 +88,13 @@ static struct {
 } stop;
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+/* Nobody stands still while a process forks, but somebody may have been about to ask. */
+void
+bl__stop_in_child(void)
+{
+    pthread_mutex_init(&one_at_a_time, NULL);
+}
 
 static void
 futex_wait(const void *word, uint32_t value, int64_t ns)
@@ -107,11 +131,14 @@ stand_still(void *ucontext)
     stack_t alt = {0};
     int64_t end;
 
-    if (!slot || atomic_load(&slot->state) != ASKED)
+    /* late: asked in a moment that is over? */
+    if (!slot || slot->moment != moment || atomic_load(&slot->state) != ASKED)
         return false;
     bl__core->ctx_from_signal(&slot->ctx, ucontext);
     sigaltstack(NULL, &alt);
     slot->on_sigstack = BL__CTX_SP(&slot->ctx) - (uintptr_t)alt.ss_sp < alt.ss_size;
+    slot->sigstack_low = (uintptr_t)alt.ss_sp;
+    slot->sigstack_high = slot->sigstack_low + alt.ss_size;
     atomic_store(&slot->state, HERE);
     atomic_fetch_add(&stop.arrived, 1);
     futex_wake(&stop.arrived);
@@ -131,8 +158,11 @@ static void
 on_signal(int sig, siginfo_t *info, void *ucontext)
 {
     int saved = errno;
-    bool is_ours = stand_still(ucontext);
+    bool is_ours;
 
+    atomic_fetch_add(&stop.handling, 1); /* before it looks at moment: see drop_slots */
+    is_ours = stand_still(ucontext);
+    atomic_fetch_sub(&stop.handling, 1);
     errno = saved;
     if (is_ours || info->si_code == SI_TKILL)
         return;
@@ -184,11 +214,12 @@ make_slots(const struct bl__m *own)
         return false;
     for (struct bl__m *m = bl__core->sched->all_ms; m; m = m->all)
         if (m != own && m->tid != 0)
-            stop.slots[stop.n++] = (struct slot){.m = m, .tid = m->tid};
+            stop.slots[stop.n++] = (struct slot){
+                .m = m, .tid = m->tid, .moment = atomic_load(&stop.moment) + 1};
     return true;
 }
 
-/* Whether the thread has the signal blocked; one that has ended has not. */
+/* Whether the thread has the signal blocked; one that has ended does nothing any more. */
 static bool
 blocks_signal(int tid)
 {
@@ -200,7 +231,7 @@ blocks_signal(int tid)
     snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return true;
+        return errno != ENOENT;
     n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
@@ -224,6 +255,35 @@ await(int64_t end)
         futex_wait(&stop.arrived, atomic_load(&stop.arrived), 1000000);
 }
 
+/* Whether it is in users' code, for all that the barrier has made known. */
+static bool
+is_outside(const struct bl__m *m)
+{
+    return m->g && m->g != &m->g0 && m->g->stack_high &&
+           !atomic_load_explicit(&m->inside, memory_order_acquire);
+}
+
+/* With attention set a thread that wakes can't come inside before the lock is free.  Those
+ * that run outside are left alone, too, if stack is NULL. */
+static void
+find_asleep(struct bl__stack *stack)
+{
+    if (!bl__core->sched->has_barrier)
+        return;
+    for (uint32_t i = 0; i < stop.n; i++)
+        if (!atomic_load_explicit(&stop.slots[i].m->inside, memory_order_relaxed))
+            atomic_store_explicit(&stop.slots[i].m->attention, 1, memory_order_relaxed);
+    bl__core->barrier(); /* pairs with the signal fence in bl__enter */
+    for (uint32_t i = 0; i < stop.n; i++) {
+        struct slot *slot = &stop.slots[i];
+
+        if (stack ? bl__asleep_begin(&slot->asleep, slot->m, stack) : is_outside(slot->m)) {
+            slot->ctx = slot->asleep.ctx;
+            atomic_store(&slot->state, ASLEEP);
+        }
+    }
+}
+
 static void
 stop_all(void)
 {
@@ -234,8 +294,8 @@ stop_all(void)
     atomic_store(&stop.lost, false);
     atomic_fetch_add(&stop.moment, 1);
     for (uint32_t i = 0; i < stop.n; i++)
-        if (syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL) != 0)
-            stop.slots[i].blocks_signals = true; /* it has ended */
+        if (atomic_load(&stop.slots[i].state) == ASKED)
+            syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL);
     await(end - ANSWER_NS + ANSWER_NS / 8);
     for (uint32_t i = 0; i < stop.n; i++)
         if (atomic_load(&stop.slots[i].state) == ASKED)
@@ -248,19 +308,43 @@ let_go(void)
 {
     atomic_fetch_add(&stop.moment, 1);
     futex_wake(&stop.moment);
-    munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
+}
+
+/* A thread that the system has not let run for a while may come into the handler, and
+ * have a slot in its hands, when the moment is over: the slots stay until it has left.
+ * One that does not leave, as a fork has lost it, keeps them. */
+static void
+drop_slots(void)
+{
+    const struct timespec nap = {0, 50000};
+    int64_t end = bl__core->now() + PATIENCE_NS;
+
+    while (atomic_load(&stop.handling) > 0 && bl__core->now() < end)
+        nanosleep(&nap, NULL);
+    if (atomic_load(&stop.handling) == 0)
+        munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
 }
 
 /* --- noting: the world stands still -------------------------------------- */
+
+struct copied {
+    const struct bl__site *from, *site;
+};
 
 struct noting {
     struct bl__snapshot *s;
     const struct bl__ctx *own;   /* of the caller */
     struct bl__g *caller;
+    bool (*wants)(void *arg, const struct bl__g *g); /* NULL: all */
+    void *arg;
     bool is_weak;                /* somebody may go on behind our back */
-    const struct bl__calls *node; /* the next frame with deferred calls */
+    bool is_asleep;              /* it may wake while it is looked at */
+    const struct bl__calls *at;  /* the next frame with deferred calls ... */
+    struct bl__calls node;       /* ... and a copy of it */
     uint32_t npending;
+    uint64_t left_out;           /* deferred calls for which there was no room */
     struct bl__pending *pending;
+    struct copied copied[COPIED]; /* by a hash of their addresses */
     struct bl__stack stack;
 };
 
@@ -294,22 +378,51 @@ record_size(const struct bl__record *r, const struct bl__record *newer)
     return newer && size < 1 << 16 ? size : sizeof *r;
 }
 
+/* Of a thread that sleeps nothing is believed to be there. */
+static bool
+look(const struct noting *n, void *to, const void *from, size_t size)
+{
+    if (n->is_asleep)
+        return bl__peek(to, from, size);
+    memcpy(to, from, size);
+    return true;
+}
+
 static void
-note_calls(struct noting *n, const struct bl__calls *node, uint32_t frame)
+go_to(struct noting *n, const struct bl__calls *at)
+{
+    n->at = at && look(n, &n->node, at, sizeof n->node) ? at : NULL;
+}
+
+static void
+note_calls(struct noting *n, uint32_t frame)
 {
     const struct bl__record *newer = NULL;
+    struct bl__pending *last = NULL;
+    struct bl__record record;
+    uint32_t first = n->npending;
+    uint64_t older = 0; /* for which there was no room */
 
-    for (const struct bl__record *r = node->top; r; newer = r, r = r->next) {
-        struct bl__pending *last = n->npending ? &n->pending[n->npending - 1] : NULL;
-
-        if (last && last->site == r->site && last->frame == frame && newer) {
+    for (const struct bl__record *r = n->node.top; r; newer = r, r = record.next) {
+        if (!look(n, &record, r, sizeof record))
+            break;
+        if (last && last->site == record.site && older == 0) {
             last->count++;
             last->bytes += record_size(r, newer);
-        } else if (n->npending < MOST_PENDING) {
-            n->pending[n->npending++] =
-                (struct bl__pending){r->site, 1, record_size(r, newer), frame};
+        } else if (older > 0 || n->npending == MOST_PENDING) {
+            older++;
+        } else {
+            last = &n->pending[n->npending++];
+            *last = (struct bl__pending){.site = record.site, .count = 1,
+                                         .bytes = record_size(r, newer),
+                                         .body = n->node.opened, .frame = frame};
         }
+        if (n->is_asleep && last && last->count > MOST_ASLEEP)
+            break; /* it is in a circle: it has woken */
     }
+    n->left_out += older;
+    for (uint32_t i = n->npending; i > first; older += n->pending[i].count)
+        n->pending[--i].index = older;
 }
 
 static void
@@ -317,17 +430,88 @@ on_frame(void *arg, uintptr_t cfa, uint32_t frame)
 {
     struct noting *n = arg;
 
-    for (; n->node && n->node->cfa == cfa; n->node = n->node->outer)
-        note_calls(n, n->node, frame);
+    for (; n->at && n->node.cfa == cfa; go_to(n, n->node.outer))
+        note_calls(n, frame);
 }
+
+/* --- places: their module may be gone when the world goes on ---------------------- */
+
+/* Never across a page's end. */
+static size_t
+peek_text(char buf[TEXT_MOST], const char *from)
+{
+    size_t size = 0, step;
+
+    while (size < TEXT_MOST) {
+        step = 64 - ((uintptr_t)from + size) % 64;
+        if (step > TEXT_MOST - size)
+            step = TEXT_MOST - size;
+        if (!bl__peek(buf + size, from + size, step))
+            break;
+        if (memchr(buf + size, '\0', step))
+            return strlen(buf);
+        size += step;
+    }
+    return size;
+}
+
+/* Copies a text. */
+static const char *
+copy_text(const struct noting *n, const char *from)
+{
+    char buf[TEXT_MOST];
+    size_t size = 0;
+    char *to;
+
+    if (n->is_asleep)
+        size = peek_text(buf, from);
+    else
+        memcpy(buf, from, size = strnlen(from, sizeof buf));
+    to = room_for(n->s, size + 1);
+    if (!to)
+        return "?";
+    memcpy(to, buf, size);
+    to[size] = '\0';
+    return to;
+}
+
+static const struct bl__site *
+copy_site(const struct noting *n, const struct bl__site *from)
+{
+    static const struct bl__site none = {"", "?", "?", 0};
+    struct bl__site site, *to;
+
+    if (!look(n, &site, from, sizeof site) || !(to = room_for(n->s, sizeof *to)))
+        return &none;
+    *to = (struct bl__site){copy_text(n, site.file), copy_text(n, site.function),
+                            copy_text(n, site.callee), site.line};
+    return to;
+}
+
+/* Those that have been met before are copied already, but for some of very many. */
+static void
+copy_sites(struct noting *n)
+{
+    for (uint32_t i = 0; i < n->npending; i++) {
+        const struct bl__site *from = n->pending[i].site;
+        struct copied *c = &n->copied[bl__hash(&from, sizeof from) % COPIED];
+
+        if (c->from != from)
+            *c = (struct copied){from, copy_site(n, from)};
+        n->pending[i].site = c->site;
+    }
+}
+
+/* --- stacks -------------------------------------------------------------- */
 
 static void
 walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
 {
-    n->node = n->is_weak ? NULL : g->calls;
+    go_to(n, n->is_weak ? NULL : g->calls);
     bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
-    for (; n->node; n->node = n->node->outer)
-        note_calls(n, n->node, UINT32_MAX);
+    for (uint32_t i = 0; n->at && i < DEEPEST; i++, go_to(n, n->node.outer))
+        note_calls(n, UINT32_MAX);
+    copy_sites(n);
 }
 
 /* The thread that g is on: because it says so, or, in the few instructions in which that
@@ -357,6 +541,15 @@ is_next(const struct bl__g *g)
     return false;
 }
 
+static bool
+walk_asleep(struct noting *n, const struct bl__g *g, const struct slot *slot)
+{
+    n->is_asleep = true;
+    walk_from(n, g, &slot->ctx, true);
+    n->is_asleep = false;
+    return bl__asleep_still(&slot->asleep);
+}
+
 /* Returns whether its stack is known. */
 static bool
 walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
@@ -366,6 +559,7 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
     uintptr_t callee;
 
     n->stack.n = n->stack.depth = n->npending = 0;
+    n->left_out = 0;
     if (g == n->caller) {
         walk_from(n, g, n->own, false);
         return true;
@@ -373,6 +567,8 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
     slot = runs_on(g);
     if (slot) {
         slot->is_taken = true;
+        if (atomic_load(&slot->state) == ASLEEP)
+            return walk_asleep(n, g, slot);
         if (atomic_load(&slot->state) != HERE)
             return false;
         walk_from(n, g, &slot->ctx, false);
@@ -417,10 +613,13 @@ note_goroutine(void *arg, struct bl__g *g)
     struct bl__seen facts = {0}, *seen;
     size_t pcs, pending;
 
-    if (g->is_system || s->is_cut)
+    if (g->is_system || s->is_cut || (n->wants && !n->wants(n->arg, g)))
         return;
     copy_facts(&facts, g);
     facts.is_known = walk(n, g, &facts);
+    if (!facts.is_known)
+        n->stack.n = n->stack.depth = n->npending = 0;
+    s->unknown += !facts.is_known || n->is_weak;
     pcs = n->stack.n * sizeof(uintptr_t);
     pending = n->npending * sizeof *n->pending;
     seen = room_for(s, sizeof *seen + pcs + pending);
@@ -439,6 +638,7 @@ note_goroutine(void *arg, struct bl__g *g)
     s->count++;
     s->registered += g->deferred;
     s->by_panic += g->deferred_panic;
+    s->left_out += n->left_out;
 }
 
 /* Between a few instructions of a switch the thread has a new goroutine, but is still on
@@ -449,7 +649,8 @@ mark_running(bool mark)
     for (uint32_t i = 0; i < stop.n; i++) {
         struct slot *slot = &stop.slots[i];
         struct bl__g *g = slot->m->g;
-        bool is_on = atomic_load(&slot->state) == ASKED || slot->on_sigstack ||
+        uint32_t state = atomic_load(&slot->state);
+        bool is_on = state == ASKED || state == ASLEEP || slot->on_sigstack ||
                      BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low;
 
         if (g == &slot->m->g0)
@@ -462,62 +663,110 @@ mark_running(bool mark)
 }
 
 static void
-note_all(struct noting *n)
+note_all(void *arg)
 {
+    struct noting *n = arg;
     struct bl__g *g = bl__core->main_goroutine();
 
+    n->s->taken = bl__core->now();
+    /* without a P it has its own goroutine only */
     for (uint32_t i = 0; i < stop.n; i++)
-        n->is_weak = n->is_weak || stop.slots[i].blocks_signals;
-    mark_running(true);
+        n->is_weak = n->is_weak || (stop.slots[i].blocks_signals && stop.slots[i].m->p);
     if (g)
         note_goroutine(n, g);
     bl__core->each_goroutine(note_goroutine, n);
-    mark_running(false);
 }
 
-const struct bl__pending *
+struct bl__pending *
 bl__seen_pending(const struct bl__seen *seen)
 {
-    return (const struct bl__pending *)(seen->words + seen->npcs);
+    return (struct bl__pending *)(seen->words + seen->npcs);
 }
 
-/* The goroutine that takes it stands first, with its own stack from here on. */
-void
-bl__snapshot_take(struct bl__snapshot *s)
+enum bl__whereabouts
+bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx, int *tid)
+{
+    struct slot *slot = runs_on(g);
+
+    *ctx = slot && atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    *tid = slot ? slot->tid : 0;
+    return !slot ? BL__AT_REST : *ctx ? BL__STOPPED : BL__ELSEWHERE;
+}
+
+const struct bl__ctx *
+bl__stopped_thread(int tid, uintptr_t *sigstack_low, uintptr_t *sigstack_high)
+{
+    for (uint32_t i = 0; i < stop.n; i++) {
+        const struct slot *slot = &stop.slots[i];
+
+        *sigstack_low = slot->sigstack_low;
+        *sigstack_high = slot->sigstack_high;
+        if (slot->tid == tid)
+            return atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    }
+    return NULL;
+}
+
+bool
+bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
+                  int64_t *stopped_ns)
+{
+    const struct bl__g *g = bl__core->self_or_null();
+    static struct bl__stack stack; /* protected by one_at_a_time */
+    bool is_whole = false, done;
+    int64_t began;
+
+    pthread_mutex_lock(&one_at_a_time);
+    set_handler();
+    lock_sched();
+    done = make_slots(g ? g->m : NULL);
+    if (done) {
+        began = bl__core->now();
+        if (spared != BL__SPARE_NONE)
+            find_asleep(spared == BL__SPARE_ASLEEP ? &stack : NULL);
+        stop_all();
+        mark_running(true);
+        f(arg);
+        mark_running(false);
+        is_whole = !atomic_load(&stop.lost);
+        let_go();
+        *stopped_ns = bl__core->now() - began;
+    }
+    bl__unlock(&bl__core->sched->lock);
+    if (done)
+        drop_slots();
+    pthread_mutex_unlock(&one_at_a_time);
+    return is_whole;
+}
+
+/* One try; the last one spares nobody. */
+static void
+take(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g), void *arg,
+     bool is_last)
 {
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct bl__g *g = bl__core->self_or_null();
     struct bl__ctx ctx;
-    int64_t began;
 
     *s = (struct bl__snapshot){.last = &s->first};
     if (n == MAP_FAILED) {
         s->is_cut = true;
         return;
     }
-    bl__labels_freeze();
     bl__core->here(&ctx);
     *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
+                         .wants = wants, .arg = arg,
                          .pending = (struct bl__pending *)(n + 1)};
     s->caller = n->caller ? g->id : 0;
-    pthread_mutex_lock(&one_at_a_time);
-    set_handler();
-    lock_sched();
-    if (make_slots(n->caller ? g->m : NULL)) {
-        began = bl__core->now();
-        stop_all();
-        note_all(n);
-        let_go();
-        s->stopped_ns = bl__core->now() - began;
-    }
-    bl__unlock(&bl__core->sched->lock);
-    pthread_mutex_unlock(&one_at_a_time);
+    if (!bl__stop_and_call(note_all, n, is_last ? BL__SPARE_NONE : BL__SPARE_ASLEEP,
+                           &s->stopped_ns))
+        s->is_cut = true;
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }
 
-void
-bl__snapshot_free(struct bl__snapshot *s)
+static void
+give_back(struct bl__snapshot *s)
 {
     while (s->blocks) {
         void *block = s->blocks;
@@ -525,5 +774,62 @@ bl__snapshot_free(struct bl__snapshot *s)
         s->blocks = ((void **)block)[0];
         munmap(block, ((size_t *)block)[1]);
     }
+}
+
+static void
+keep_sites(struct bl__snapshot *s)
+{
+    const struct bl__site *last = NULL, *kept = NULL;
+
+    for (struct bl__seen *seen = s->first; seen; seen = seen->next)
+        for (uint32_t i = 0; i < seen->npending; i++) {
+            struct bl__pending *d = &bl__seen_pending(seen)[i];
+
+            if (d->site != last)
+                kept = bl__site_keep(last = d->site);
+            d->site = kept;
+        }
+}
+
+void
+bl__snapshot_take(struct bl__snapshot *s)
+{
+    bl__snapshot_take_of(s, NULL, NULL);
+}
+
+/* The goroutine that takes it stands first, with its own stack from here on. */
+void
+bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
+                     void *arg)
+{
+    bl__labels_freeze();
+    for (int tries = 1;; tries++) {
+        take(s, wants, arg, tries == TRIES);
+        if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
+            break;
+        give_back(s);
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
+    }
+    keep_sites(s);
+    bl__ages_note(s);
+}
+
+const char *
+bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (s->is_cut)
+        snprintf(text, size, "not all goroutines: memory was short, or threads stood still "
+                 "for too long");
+    else if (s->unknown > 0)
+        snprintf(text, size, "%" PRIu64 " goroutines with unknown deferred calls: a thread "
+                 "did not answer, or blocks SIGURG", s->unknown);
+    return text;
+}
+
+void
+bl__snapshot_free(struct bl__snapshot *s)
+{
+    give_back(s);
     bl__labels_thaw();
 }

@@ -46,6 +46,15 @@ put_labels(struct bl__buf *out, const struct bl__sample *s)
 }
 
 static void
+put_oldest(struct bl__buf *out, const struct bl__sample *s)
+{
+    char text[80];
+
+    if (*bl__age_text(&s->oldest, text, sizeof text))
+        bl__buf_print(out, "# oldest: %s\n", text);
+}
+
+static void
 put_frame(struct bl__buf *out, const struct bl__names *names,
           const struct bl__names_of *of, uintptr_t pc)
 {
@@ -183,6 +192,7 @@ bl__profile_text(const struct bl__profile *p, struct bl__buf *out)
     for (uint32_t i = 0; i < count; i++) {
         put_values(out, p, &rows[i].s);
         put_labels(out, &rows[i].s);
+        put_oldest(out, &rows[i].s);
         put_stack(out, &names, &rows[i].s);
     }
     if (p->comment[0])

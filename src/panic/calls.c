@@ -134,6 +134,7 @@ bl__open_body(struct bl__g *g, struct bl__frame *frame, uintptr_t cfa)
     node->top = node->running = NULL;
     node->frame = frame;
     node->cfa = cfa;
+    node->opened = g->deferred;
     g->calls = node;
     frame->calls = node;
     g->top += sizeof *node;

@@ -81,10 +81,9 @@ note_rest(struct bl__act *a, const struct bl__ctx *from)
 static void
 put_function(struct bl__text *t, uintptr_t at)
 {
-    uintptr_t offset;
-    const char *name = bl__symbol_name(at, &offset);
+    struct bl__symbol symbol;
 
-    bl__put(t, name ? name : "an unknown function");
+    bl__put(t, bl__symbol_at(at, &symbol) ? symbol.name : "an unknown function");
     bl__put(t, ", pc=");
     bl__put_hex(t, at + 1);
     bl__text_flush(t);
@@ -129,7 +128,8 @@ bl__settle(struct bl__g *g, struct bl__act *a, uintptr_t cfa)
     struct bl__act *x;
 
     BL__LOG(g, a, "recovered", 0, NULL);
-    BL__OBSERVE(recovered, a);
+    if (BL__UNLIKELY(a->observed != NULL))
+        BL__OBSERVE(recovered, a);
     while ((x = a->link) && x->base < cfa && bl__same_stack(g, x->base, cfa)) {
         if (x->kind == BL__ACT_GOEXIT) {
             x->mode = a->mode;
@@ -368,6 +368,13 @@ bl__walk(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx)
     }
 }
 
+static BL__NOINLINE void
+observe_raised(struct bl__act *a, const struct bl__ctx *ctx)
+{
+    if (a->kind == BL__ACT_PANIC)
+        BL__OBSERVE(raised, a, ctx);
+}
+
 void
 bl__raise_from(void *act, struct bl__ctx *ctx)
 {
@@ -380,8 +387,8 @@ bl__raise_from(void *act, struct bl__ctx *ctx)
     bl__calls_check(g, a->base);
     g->busy = true;
     BL__LOG(g, a, "raised in", a->info.pc + (a->is_fault ? 1 : 0), NULL);
-    if (a->kind == BL__ACT_PANIC)
-        BL__OBSERVE(raised, a, ctx);
+    if (BL__UNLIKELY(BL__OBSERVED(raised) != NULL))
+        observe_raised(a, ctx);
     bl__walk(g, a, ctx);
 }
 

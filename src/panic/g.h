@@ -103,7 +103,7 @@ struct bl__calls {
     struct bl__record *top;  /* NULL: all have run */
     struct bl__frame *frame; /* in the body's own frame */
     struct bl__record *running; /* the one under way; NULL: none */
-    void *unused;
+    uint64_t opened;         /* g->deferred then: tells bodies of one G apart */
     uintptr_t cfa;           /* of the body's frame */
 };
 
@@ -361,6 +361,9 @@ void bl__put_header(struct bl__text *t, const struct bl__g *g);
 void bl__put_trace(struct bl__text *t, const struct bl__trace *trace);
 void bl__put_stack(struct bl__text *t, const struct bl__g *g,
                    const struct bl__ctx *ctx);
+/* A deferred call that is still to be made, `times` of that place: like a frame, or
+ * readers of Go's reports would stumble over it. */
+void bl__put_pending(struct bl__text *t, const struct bl__site *site, uint64_t times);
 /* One frame, as in a stack: `name(...)` and file, line and offset. */
 void bl__put_frame(struct bl__text *t, const char *before, uintptr_t pc,
                    const char *behind);
@@ -374,22 +377,35 @@ struct bl__line {
     int line;
 };
 
-/* Calls each(arg, line) for every function that pc is in, innermost first, and
- * stores the start of the symbol (or module) and its name.  Not to be called
- * where the loader's lock may be held. */
+/* Calls each(arg, line) for every function that pc is in, innermost first; the line's
+ * texts are there until it returns, file's for good.  Not to be called where the
+ * loader's lock may be held. */
 void bl__symbols_at(uintptr_t pc, void (*each)(void *arg, const struct bl__line *),
                     void *arg);
 
-/* The function at pc and how far into it pc is.  Returns NULL if not known. */
-const char *bl__symbol_name(uintptr_t pc, uintptr_t *offset);
+/* In the child of a fork: whoever was looking a name up is not there. */
+void bl__symbols_in_child(void);
+
+/* The function at pc and how far into it pc is.  Returns false if not known. */
+struct bl__symbol {
+    uintptr_t offset;
+    char name[512];       /* cut, if longer */
+};
+
+bool bl__symbol_at(uintptr_t pc, struct bl__symbol *symbol);
 
 /* Whether a function of that name is the engine's, or what the macros put around
  * users' code. */
 bool bl__is_machinery(const char *name);
 
-/* The file that has the code at pc, and in *base unless NULL where it is loaded.
- * Returns NULL if not known. */
-const char *bl__module_name(uintptr_t pc, uintptr_t *base);
+/* The file that has the code at pc, and where it is loaded.  Returns false if not
+ * known. */
+struct bl__module {
+    uintptr_t base;
+    char name[512];
+};
+
+bool bl__module_at(uintptr_t pc, struct bl__module *module);
 
 /* --- the log (log.c) ----------------------------------------------------- */
 

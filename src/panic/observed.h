@@ -31,9 +31,12 @@ struct bl__observed {
     /* One goroutine more, or less, has these labels. */
     void (*_Atomic labels_kept)(void *labels);
     void (*_Atomic labels_dropped)(void *labels);
+    /* The lists of contexts that nothing above can end (context/end.c); set at start. */
+    void *contexts;
 };
 
-extern struct bl__observed bl__observed;
+/* hidden: or its address would be loaded first */
+extern struct bl__observed bl__observed __attribute__((visibility("hidden")));
 
 #ifdef BELAY_NO_HOOKS
 #define BL__OBSERVED(hook) ((__typeof__(atomic_load(&bl__observed.hook)))NULL)

@@ -96,16 +96,17 @@ put_frame(struct frames *f, const char *name, const char *suffix,
           const struct bl__line *line)
 {
     struct bl__text *t = f->t;
-    const char *module = line->file ? NULL : bl__module_name(f->pc, NULL);
+    struct bl__module module;
 
     put_name(t, name);
     bl__put(t, suffix);
     bl__put(t, "(...)\n\t");
-    bl__put(t, line->file ? line->file : module ? module : "?");
-    if (line->file) {
-        bl__put(t, ":");
-        bl__put_int(t, line->line);
-    }
+    if (line->file)
+        bl__put(t, line->file);
+    else
+        bl__put(t, bl__module_at(f->pc, &module) ? module.name : "?");
+    bl__put(t, ":"); /* line 0 is better than none to those who read Go's reports */
+    bl__put_int(t, line->file ? line->line : 0);
     bl__put(t, " +");
     bl__put_hex(t, f->function ? f->pc - f->function : 0);
     bl__put(t, "\n");
@@ -154,18 +155,18 @@ on_line(void *arg, const struct bl__line *line)
 static void
 put_nameless(struct frames *f)
 {
-    uintptr_t base = 0;
-    const char *module = bl__module_name(f->pc, &base);
-    const char *name = module ? strrchr(module, '/') : NULL;
+    struct bl__module module;
+    bool is_known = bl__module_at(f->pc, &module);
+    const char *name = is_known ? strrchr(module.name, '/') : NULL;
 
     if (name && has_prefix(name, "/libc.so") && bl__traceback < BL__TRACEBACK_SYSTEM)
         return;
     f->in_panic = false;
     f->any = true;
     bl__put(f->t, "?(...)\n\t");
-    bl__put(f->t, module ? module : "?");
-    bl__put(f->t, " +");
-    bl__put_hex(f->t, f->pc - base);
+    bl__put(f->t, is_known ? module.name : "?");
+    bl__put(f->t, ":0 +");
+    bl__put_hex(f->t, f->pc - (is_known ? module.base : 0));
     bl__put(f->t, "\n");
 }
 
@@ -175,20 +176,21 @@ put_pc(struct frames *f, uintptr_t at)
 {
     struct pending p = {.f = f};
     struct bl__line line = {NULL, NULL, 0};
-    struct bl__rule rule;
+    struct bl__symbol symbol;
 
     f->pc = at;
-    f->function = bl__rule_find(at, &rule) ? rule.function : 0;
+    f->function = bl__function_at(at);
     f->hidden = false;
     f->printed = 0;
     bl__symbols_at(at, on_line, &p);
     if (f->printed || f->hidden)
         return;
-    line.function = bl__symbol_name(at, &(uintptr_t){0});
-    if (line.function)
-        on_line(&p, &line);
-    else
+    if (!bl__symbol_at(at, &symbol)) {
         put_nameless(f);
+        return;
+    }
+    line.function = symbol.name;
+    on_line(&p, &line);
 }
 
 static void
@@ -197,6 +199,34 @@ put_elided(struct bl__text *t, uint32_t n)
     bl__put(t, "...");
     bl__put_uint(t, n);
     bl__put(t, " frames elided...\n");
+}
+
+/* Not what all goroutines begin with. */
+static void
+on_own(void *arg, const struct bl__line *line)
+{
+    struct frames *f = arg;
+
+    if (!f->any && line->function && !has_prefix(line->function, "bl__") &&
+        !is_root(line->function))
+        put_frame(f, line->function, "", line);
+}
+
+/* A function whose last call is Belay's has left its frame to that: then there is nothing
+ * but Belay's own.  The call is shown, as no stack is empty in Go's reports either. */
+static void
+put_own(struct frames *f, const struct bl__trace *trace)
+{
+    for (uint32_t i = trace->count; i > 0 && !f->any; i--) {
+        uint32_t k = i - 1;
+        uintptr_t pc = k < BL__TRACE_HALF ? trace->first[k] : trace->last[k % BL__TRACE_RING];
+
+        f->pc = pc - 1;
+        f->function = bl__function_at(f->pc);
+        bl__symbols_at(f->pc, on_own, f);
+    }
+    if (!f->any)
+        bl__put(f->t, "?(...)\n\t?:0\n");
 }
 
 void
@@ -214,6 +244,29 @@ bl__put_trace(struct bl__text *t, const struct bl__trace *trace)
     for (; i < n; i++)
         if (trace->last[i % BL__TRACE_RING])
             put_pc(f, trace->last[i % BL__TRACE_RING] - 1);
+    if (!f->any)
+        put_own(f, trace);
+}
+
+void
+bl__put_pending(struct bl__text *t, const struct bl__site *site, uint64_t times)
+{
+    bl__put(t, "pending defer in ");
+    bl__put(t, site->function);
+    if (times > 1) {
+        bl__put(t, ", ");
+        bl__put_uint(t, times);
+        bl__put(t, " times");
+    }
+    bl__put(t, ": ");
+    for (const char *s = site->callee; *s; s++)
+        if (*s != '(' && *s != ')') /* (*p->f): parsers count them */
+            bl__put_char(t, *s);
+    bl__put(t, "(...)\n\t");
+    bl__put(t, site->file);
+    bl__put(t, ":");
+    bl__put_int(t, site->line);
+    bl__put(t, "\n");
 }
 
 /* Notes the frames of g from `from` on.  Where an activation is running deferred code
@@ -282,7 +335,7 @@ static void
 on_creator(void *arg, const struct bl__line *line)
 {
     struct around *c = arg;
-    struct bl__rule rule;
+    uintptr_t start = bl__function_at(c->pc);
 
     if (c->done || !line->function || is_own(line) ||
         is_block(line->function))
@@ -293,12 +346,10 @@ on_creator(void *arg, const struct bl__line *line)
     bl__put(c->t, c->behind);
     bl__put(c->t, "\n\t");
     bl__put(c->t, line->file ? line->file : "?");
-    if (line->file) {
-        bl__put(c->t, ":");
-        bl__put_int(c->t, line->line);
-    }
+    bl__put(c->t, ":");
+    bl__put_int(c->t, line->file ? line->line : 0);
     bl__put(c->t, " +");
-    bl__put_hex(c->t, bl__rule_find(c->pc, &rule) ? c->pc - rule.function : 0);
+    bl__put_hex(c->t, start ? c->pc - start : 0);
     bl__put(c->t, "\n");
 }
 
@@ -307,13 +358,12 @@ bl__put_frame(struct bl__text *t, const char *before, uintptr_t pc, const char *
 {
     struct around c = {t, before, behind, pc, false};
     struct bl__line line = {NULL, NULL, 0};
+    struct bl__symbol symbol;
 
     bl__symbols_at(pc, on_creator, &c);
     if (c.done)
         return;
-    line.function = bl__symbol_name(pc, &(uintptr_t){0});
-    if (!line.function)
-        line.function = "?";
+    line.function = bl__symbol_at(pc, &symbol) ? symbol.name : "?";
     on_creator(&c, &line);
 }
 

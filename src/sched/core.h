@@ -17,6 +17,7 @@
 struct bl__core {
     const char *version;       /* BL_VERSION */
     size_t g_size, sched_size; /* of the structs, as the core knows them */
+    bool is_checked;           /* by AddressSanitizer: no walk may begin at a guess */
     struct bl__sched *sched;
     struct bl__observed *observed;
     struct bl__hooks *hooks;
@@ -28,26 +29,30 @@ struct bl__core {
     struct bl__g *(*self_or_null)(void);
     struct bl__g *(*main_goroutine)(void); /* NULL: it has ended, or never was one */
     void (*each_goroutine)(void (*each)(void *arg, struct bl__g *g), void *arg);
+    void (*each_slab)(void (*each)(void *arg, uintptr_t low, uintptr_t high), void *arg);
     const char *(*reason_text)(unsigned reason);
     uintptr_t (*not_begun)(const struct bl__g *g);
     int64_t (*now)(void);
+    void (*barrier)(void);
 
     void (*here)(struct bl__ctx *ctx);
     void (*ctx_at_rest)(struct bl__ctx *ctx, const void *sp);
     void (*ctx_from_signal)(struct bl__ctx *ctx, const void *ucontext);
     bool (*rule_find)(uintptr_t at, struct bl__rule *rule);
+    uintptr_t (*function_at)(uintptr_t at);
     uintptr_t (*rule_cfa)(const struct bl__rule *rule, const struct bl__ctx *ctx);
     void (*rule_step)(const struct bl__rule *rule, struct bl__ctx *ctx, uintptr_t cfa);
 
     void (*symbols_at)(uintptr_t pc, void (*each)(void *, const struct bl__line *),
                        void *arg);
-    const char *(*symbol_name)(uintptr_t pc, uintptr_t *offset);
-    const char *(*module_name)(uintptr_t pc, uintptr_t *base);
+    bool (*symbol_at)(uintptr_t pc, struct bl__symbol *symbol);
+    bool (*module_at)(uintptr_t pc, struct bl__module *module);
     bool (*is_machinery)(const char *name);
     void (*put_header)(struct bl__text *t, const struct bl__g *g);
     void (*put_trace)(struct bl__text *t, const struct bl__trace *trace);
     void (*put_frame)(struct bl__text *t, const char *before, uintptr_t pc,
                       const char *behind);
+    void (*put_pending)(struct bl__text *t, const struct bl__site *site, uint64_t times);
     void (*text_flush)(struct bl__text *t);
 };
 

@@ -85,17 +85,8 @@ static void
 put_pending(struct bl__text *t, const struct bl__g *g)
 {
     for (const struct bl__calls *node = g->calls; node; node = node->outer)
-        for (const struct bl__record *r = node->top; r; r = r->next) {
-            bl__put(t, "pending defer ");
-            bl__put(t, r->site->callee);
-            bl__put(t, "(...) in ");
-            bl__put(t, r->site->function);
-            bl__put(t, "\n\t");
-            bl__put(t, r->site->file);
-            bl__put(t, ":");
-            bl__put_int(t, r->site->line);
-            bl__put(t, "\n");
-        }
+        for (const struct bl__record *r = node->top; r; r = r->next)
+            bl__put_pending(t, r->site, 1);
 }
 
 /* Only for a goroutine that does not run. */

@@ -5,7 +5,7 @@
  *
  * There is no thread for it.  A thread that runs out of goroutines looks, without
  * waiting, before it steals, and every so often though it has some; the last thread
- * that goes to sleep does so in here and not on its futex (proc.c).  While others
+ * that goes to sleep does so in here and not on its futex (thread.c).  While others
  * work, nobody sleeps here: an event would wake a second thread for what the first is
  * about to find.  If those that work don't look for a millisecond, the monitor looks,
  * and sends a thread to sleep here.

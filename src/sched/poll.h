@@ -89,7 +89,7 @@ void bl__poll_yield(struct bl__g *g);
 /* Wakes the M that sleeps in bl__poll_look(). */
 void bl__poll_interrupt(void);
 
-/* An M, which needs no P for that, goes to sleep in the poller unless one does (proc.c). */
+/* An M, which needs no P for that, goes to sleep in the poller unless one does (thread.c). */
 void bl__start_poller(void);
 
 /* The parent's set is not ours. */

@@ -149,6 +149,8 @@ struct bl__m {
     bool has_started;            /* its g0 has a stack */
     bool ends;                   /* the goroutine bound to it has ended */
     int tid;
+    uintptr_t g0_high;           /* what g0 runs lies below; 0: it has no stack.  Above
+                                    are thread-locals, where it is the thread's own */
 };
 
 struct bl__sched {
@@ -243,7 +245,6 @@ struct bl__waiter {
     bool shared;               /* g waits in several places: claim it first */
     bool success;              /* woken by a value, not by a close */
     uint16_t index;            /* of the case */
-    uint32_t ticket;           /* the queue's own */
 };
 
 struct bl__queue {
@@ -298,7 +299,7 @@ void bl__ready_counted(struct bl__g *g, bool next);
 /* Lets others run: the caller goes to the end of the queue. */
 void bl__yield(struct bl__g *g);
 
-/* --- processors (proc.c) ------------------------------------------------- */
+/* --- processors (find.c, thread.c, runq.c, start.c) ----------------------- */
 
 /* Puts g, runnable, where the current P, or else any, will find it. */
 void bl__enqueue(struct bl__g *g, bool next);
@@ -364,6 +365,8 @@ unsigned bl__stack_class(size_t bytes);
 void bl__stacks_scavenge(void);
 /* Calls each(arg, g) for every goroutine alive, oldest memory first. */
 void bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg);
+/* The same for the memory that stacks lie in. */
+void bl__each_slab(void (*each)(void *arg, uintptr_t low, uintptr_t high), void *arg);
 
 /* --- goroutines (go.c) --------------------------------------------------- */
 

@@ -432,3 +432,11 @@ bl__each_goroutine(void (*each)(void *arg, struct bl__g *g), void *arg)
         }
     }
 }
+
+void
+bl__each_slab(void (*each)(void *arg, uintptr_t low, uintptr_t high), void *arg)
+{
+    for (unsigned class = 0; class < BL__STACK_CLASSES; class++)
+        for (const struct slab *s = central[class].slabs; s; s = s->next)
+            each(arg, (uintptr_t)s->base, (uintptr_t)low_of(s, s->count));
+}

@@ -28,6 +28,19 @@ struct bl_chan {
     _Alignas(16) char ring[];
 };
 
+/* A select under way.  While it waits for ever it is its goroutine's `woken_by`, until
+ * the one who wakes it stores the waiter there: who looks from outside finds the
+ * waiters by it, which may lie anywhere. */
+struct bl__selection {
+    const bl_case *cases;
+    size_t n;
+    struct bl__g *g;
+    uint16_t *order;             /* cases with a channel, to be tried */
+    uint16_t *locks;             /* the same by address of their channels */
+    size_t live;                 /* how many */
+    struct bl__waiter *waiters;  /* one a case */
+};
+
 /* The reason to wait in c for: others may end it if c is not of g's bubble. */
 static inline enum bl__reason
 bl__chan_reason(const bl_chan *c, const struct bl__g *g, enum bl__reason reason)

@@ -3,28 +3,18 @@
 
 /* sync/mutex.c - a mutex with two modes (the algorithm is Go's: sync/mutex.go).
  *
- *   state       LOCKED, a byte of its own; WOKEN, STARVING, HANDED; and above them the
- *               number of waiters
- *   contended   somebody has waited, once (in the semaphore's struct)
+ *   state    LOCKED, WOKEN, STARVING; and above them the number of waiters
  *
  * Normal: a woken waiter competes with newcomers, who are running and mostly win.
  * WOKEN says that one has been woken, or that a newcomer is trying: no need to wake
  * another.  Starving, after a waiter has failed for 1 ms: the mutex is handed to the
  * first waiter, newcomers queue.  The last waiter, or one that has waited for less,
- * ends that.  HANDED: who unlocked has seen to it.
+ * ends that.
  *
- * Not Go's: until somebody has waited, unlocking is a plain store, which saves one of
- * two atomic instructions.  The first one that is to wait sets `contended` for good,
- * and makes every running thread pass a barrier before it waits:
- *
- *     unlock                          first waiter
- *       LOCKED = 0  (plain)             contended = 1
- *       read contended                  barrier, in all threads
- *                                       read LOCKED
- *
- * One of the two sees the other's.  Others who see `contended` may wait at once: the
- * first one comes behind its barrier.  Either it finds the mutex free, and unlocks it
- * for them, or it finds an owner, who will see `contended` when it unlocks. */
+ * Unlike Go's, which has a collector: one step unlocks and decides whom to wake.  Behind
+ * it only the semaphore is touched, and only if there is a waiter who waits for just that:
+ * so the next owner who knows that nobody else comes may free the mutex at once, as in
+ * `lock; last = --count == 0; unlock; if (last) free`. */
 #include "sync/sync.h"
 
 #include "os/os.h"
@@ -33,9 +23,8 @@
 #include <belay/go.h>
 
 #define LOCKED    UINT64_C(1)
-#define WOKEN     (UINT64_C(1) << 8)
-#define STARVING  (UINT64_C(1) << 9)
-#define HANDED    (UINT64_C(1) << 10)
+#define WOKEN     UINT64_C(2)
+#define STARVING  UINT64_C(4)
 #define WAITER    (UINT64_C(1) << 32)
 
 enum {
@@ -59,29 +48,6 @@ may_spin(int spins)
     return !m || bl__p_is_alone(m->p);
 }
 
-/* Where LOCKED is: both CPUs are little-endian. */
-static inline uint8_t *
-locked_byte(bl_mutex *m)
-{
-    return (uint8_t *)&m->state;
-}
-
-static inline bool
-is_contended(bl_mutex *m)
-{
-    return atomic_load_explicit(BL__U32(&m->sema.contended), memory_order_relaxed) != 0;
-}
-
-/* From now on who unlocks looks for waiters, also those who have begun already. */
-static uint64_t
-announce(bl_mutex *m)
-{
-    atomic_store(BL__U32(&m->sema.contended), 1);
-    if (bl__sched.has_barrier)
-        bl__os_barrier(); /* pairs with the signal fence in unlock_quickly() */
-    return atomic_load(BL__U64(&m->state));
-}
-
 /* One attempt to change the state from old.  Returns whether it was made, and in
  * *got whether that was all there was to do. */
 static bool
@@ -89,10 +55,6 @@ try_change(bl_mutex *m, uint64_t *old, bool awoke, bool starving, bool *got)
 {
     uint64_t new = *old;
 
-    if ((*old & LOCKED) && !is_contended(m)) {
-        *old = announce(m);
-        return false;
-    }
     if (!(*old & STARVING))
         new |= LOCKED; /* newcomers of a starving mutex queue */
     if (*old & (LOCKED | STARVING))
@@ -114,7 +76,7 @@ try_change(bl_mutex *m, uint64_t *old, bool awoke, bool starving, bool *got)
 static void
 take_over(bl_mutex *m, uint64_t old, bool starving)
 {
-    uint64_t change = LOCKED - WAITER - HANDED;
+    uint64_t change = LOCKED - WAITER;
 
     if (!starving || old / WAITER == 1)
         change -= STARVING;
@@ -234,55 +196,40 @@ bl_mutex_try_lock(bl_mutex *m)
                                                    memory_order_relaxed);
 }
 
-/* `state` is what is left.  Whom to wake, if anybody. */
+/* There are waiters, or there were. */
 static BL__NOINLINE void
-unlock_slow(bl_mutex *m, uint64_t state, bool inside)
+unlock_slow(bl_mutex *m, uint64_t old, bool inside)
 {
-    void (*release)(bl__sema *, bool) = inside ? bl__sema_release_inside
-                                               : bl__sema_release;
+    bool hands, wakes;
+    uint64_t new;
 
-    while ((state & STARVING) && !(state & (LOCKED | HANDED)))
-        if (atomic_compare_exchange_strong(BL__U64(&m->state), &state,
-                                           state | HANDED)) {
-            release(&m->sema, true);
-            return;
-        }
-    while (state / WAITER != 0 && !(state & (LOCKED | WOKEN | STARVING)))
-        if (atomic_compare_exchange_strong(BL__U64(&m->state), &state,
-                                           (state - WAITER) | WOKEN)) {
-            release(&m->sema, false);
-            return;
-        }
-}
-
-/* Nobody had waited when we looked: see above. */
-static inline void
-unlock_quickly(bl_mutex *m, bool inside)
-{
-    if (BL__UNLIKELY(!__atomic_load_n(locked_byte(m), __ATOMIC_RELAXED)))
-        bl__fatal_user("sync: unlock of unlocked mutex");
-    /* release: pairs with the acquire in locking */
-    __atomic_store_n(locked_byte(m), 0, __ATOMIC_RELEASE);
-    atomic_signal_fence(memory_order_seq_cst); /* pairs with the barrier in announce() */
-    if (BL__UNLIKELY(is_contended(m)))
-        unlock_slow(m, atomic_fetch_add(BL__U64(&m->state), 0), inside);
+    do {
+        if (!(old & LOCKED))
+            bl__fatal_user("sync: unlock of unlocked mutex");
+        hands = old & STARVING;
+        wakes = !hands && old / WAITER != 0 && !(old & WOKEN);
+        new = old - LOCKED + (wakes ? WOKEN - WAITER : 0);
+        /* release: pairs with the acquire in locking */
+    } while (!atomic_compare_exchange_weak_explicit(BL__U64(&m->state), &old, new,
+                                                    memory_order_release,
+                                                    memory_order_relaxed));
+    if (!hands && !wakes)
+        return;
+    if (inside)
+        bl__sema_release_inside(&m->sema);
+    else
+        bl__sema_release(&m->sema, hands);
 }
 
 static inline void
 unlock(bl_mutex *m, bool inside)
 {
-    uint64_t state;
+    uint64_t old = LOCKED;
 
-    if (BL__LIKELY(!is_contended(m) && bl__sched.has_barrier)) {
-        unlock_quickly(m, inside);
-        return;
-    }
     /* release: pairs with the acquire in locking */
-    state = atomic_fetch_sub_explicit(BL__U64(&m->state), LOCKED, memory_order_release);
-    if (BL__UNLIKELY(!(state & LOCKED)))
-        bl__fatal_user("sync: unlock of unlocked mutex");
-    if (BL__UNLIKELY(state != LOCKED))
-        unlock_slow(m, state - LOCKED, inside);
+    if (BL__UNLIKELY(!atomic_compare_exchange_strong_explicit(
+            BL__U64(&m->state), &old, 0, memory_order_release, memory_order_relaxed)))
+        unlock_slow(m, old, inside);
 }
 
 void

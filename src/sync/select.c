@@ -16,20 +16,10 @@
 
 enum { FEW = 16 };
 
-struct selection {
-    const bl_case *cases;
-    size_t n;
-    struct bl__g *g;
-    uint16_t *order;             /* cases with a channel, to be tried */
-    uint16_t *locks;             /* the same by address of their channels */
-    size_t live;                 /* how many */
-    struct bl__waiter *waiters;  /* one a case */
-};
-
 /* --- orders -------------------------------------------------------------- */
 
 static void
-shuffle(struct selection *s)
+shuffle(struct bl__selection *s)
 {
     s->live = 0;
     for (size_t i = 0; i < s->n; i++) {
@@ -44,13 +34,13 @@ shuffle(struct selection *s)
 }
 
 static uintptr_t
-key(const struct selection *s, uint16_t i)
+key(const struct bl__selection *s, uint16_t i)
 {
     return (uintptr_t)s->cases[i].c;
 }
 
 static void
-sink(struct selection *s, size_t i, size_t n)
+sink(struct bl__selection *s, size_t i, size_t n)
 {
     for (size_t child; (child = 2 * i + 1) < n; i = child) {
         uint16_t t;
@@ -67,7 +57,7 @@ sink(struct selection *s, size_t i, size_t n)
 
 /* Heap sort: no memory, no recursion, however many. */
 static void
-sort_locks(struct selection *s)
+sort_locks(struct bl__selection *s)
 {
     memcpy(s->locks, s->order, s->live * sizeof *s->locks);
     for (size_t i = s->live / 2; i-- > 0;)
@@ -83,7 +73,7 @@ sort_locks(struct selection *s)
 
 /* A channel may be in several cases: it is locked once. */
 static void
-lock_all(struct selection *s)
+lock_all(struct bl__selection *s)
 {
     const bl_chan *last = NULL;
 
@@ -100,7 +90,7 @@ lock_all(struct selection *s)
 static void
 unlock_all(void *p)
 {
-    struct selection *s = p;
+    struct bl__selection *s = p;
     size_t i = s->live;
 
     while (i > 0) {
@@ -115,7 +105,7 @@ unlock_all(void *p)
 /* --- trying -------------------------------------------------------------- */
 
 static enum bl__tried
-try_case(const struct selection *s, const bl_case *k, struct bl__g **wake)
+try_case(const struct bl__selection *s, const bl_case *k, struct bl__g **wake)
 {
     enum bl__tried tried;
 
@@ -131,7 +121,7 @@ try_case(const struct selection *s, const bl_case *k, struct bl__g **wake)
 
 /* The case that has been done ends the select. */
 static int
-finish(struct selection *s, size_t i, enum bl__tried tried, struct bl__g *wake)
+finish(struct bl__selection *s, size_t i, enum bl__tried tried, struct bl__g *wake)
 {
     if (wake)
         bl__ready(wake, true);
@@ -143,7 +133,7 @@ finish(struct selection *s, size_t i, enum bl__tried tried, struct bl__g *wake)
 
 /* Each case by itself.  Returns its index, or -1 with nothing locked. */
 static int
-try_each(struct selection *s)
+try_each(struct bl__selection *s)
 {
     for (size_t i = 0; i < s->live; i++) {
         const bl_case *k = &s->cases[s->order[i]];
@@ -161,7 +151,7 @@ try_each(struct selection *s)
 
 /* All together.  Returns its index, or -1 with everything locked. */
 static int
-try_all(struct selection *s)
+try_all(struct bl__selection *s)
 {
     sort_locks(s);
     lock_all(s);
@@ -186,7 +176,7 @@ queue_of(const bl_case *k)
 }
 
 static void
-stand_in_all(struct selection *s)
+stand_in_all(struct bl__selection *s)
 {
     for (size_t i = 0; i < s->live; i++) {
         uint16_t at = s->order[i];
@@ -201,7 +191,7 @@ stand_in_all(struct selection *s)
 }
 
 static void
-leave_all(struct selection *s)
+leave_all(struct bl__selection *s)
 {
     lock_all(s);
     for (size_t i = 0; i < s->live; i++) {
@@ -215,7 +205,7 @@ leave_all(struct selection *s)
 }
 
 static int
-wait(struct selection *s, int64_t until)
+wait(struct bl__selection *s, int64_t until)
 {
     const struct bl__waiter *w;
     const bl_case *k;
@@ -224,6 +214,7 @@ wait(struct selection *s, int64_t until)
     for (size_t i = 0; i < s->live && reason == BL__WAIT_SELECT; i++)
         reason = bl__chan_reason(s->cases[s->order[i]].c, s->g, reason);
     atomic_store_explicit(&s->g->claimed, 0, memory_order_relaxed);
+    s->g->woken_by = s;
     stand_in_all(s);
     /* with nothing locked s may be gone as soon as the deadline's timer runs */
     if (!bl__park_until(s->g, s->live ? unlock_all : NULL, s, reason, until)) {
@@ -248,7 +239,7 @@ wait(struct selection *s, int64_t until)
 }
 
 static int
-run(struct selection *s, int64_t until)
+run(struct bl__selection *s, int64_t until)
 {
     int done;
 
@@ -264,7 +255,7 @@ run(struct selection *s, int64_t until)
 }
 
 static int
-run_many(struct selection *s, int64_t until)
+run_many(struct bl__selection *s, int64_t until)
 {
     size_t n = s->n;
     int done;
@@ -286,7 +277,7 @@ bl_select_cases(const bl_case *cases, size_t n, int64_t until_ns)
 {
     struct bl__waiter waiters[FEW];
     uint16_t order[FEW], locks[FEW];
-    struct selection s = {.cases = cases, .n = n, .order = order, .locks = locks,
+    struct bl__selection s = {.cases = cases, .n = n, .order = order, .locks = locks,
                           .waiters = waiters};
 
     return n <= FEW ? run(&s, until_ns) : run_many(&s, until_ns);

@@ -4,27 +4,33 @@
 /* sync/sema.c - counting semaphores: the one thing that mutexes wait with; and the
  * weighted one for users.
  *
- *   count     units that anybody may take
- *   waiting   goroutines in the queue, or about to enter it
- *
- * Who releases adds to count, then looks at waiting; who waits adds to waiting, then
- * looks at count: at least one of them sees the other (both sequentially
- * consistent).  A woken waiter competes with others for the unit, unless it was
- * handed to it (ticket). */
+ * All of it is protected by its lock.  Who gives a unit hands it to the first waiter;
+ * without one it stays (count).  The last one to get a unit may give the memory
+ * back as soon as it goes on: so nothing is touched behind the unlock, and nobody takes a
+ * unit without the lock. */
 #include "sync/sync.h"
 
 #include <belay/chan.h>
 #include <errno.h>
 
+static bool
+take(bl__sema *s)
+{
+    if (s->count == 0)
+        return false;
+    s->count--;
+    return true;
+}
+
 bool
 bl__sema_take(bl__sema *s)
 {
-    uint32_t n = atomic_load(BL__U32(&s->count));
+    bool taken;
 
-    while (n > 0)
-        if (atomic_compare_exchange_weak(BL__U32(&s->count), &n, n - 1))
-            return true;
-    return false;
+    bl__lock(BL__LOCK_OF(s));
+    taken = take(s);
+    bl__unlock(BL__LOCK_OF(s));
+    return taken;
 }
 
 static void
@@ -54,7 +60,6 @@ wait_once(bl__sema *s, struct bl__g *g, struct bl__waiter *w, bool front,
     if (error) {
         bl__lock(BL__LOCK_OF(s));
         bl__queue_remove(BL__QUEUE_OF(s), w);
-        atomic_fetch_sub(BL__U32(&s->waiting), 1);
         bl__unlock(BL__LOCK_OF(s));
     }
     return error;
@@ -64,32 +69,20 @@ int
 bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason,
                  const struct bl__bound *b)
 {
-    struct bl__waiter w = {0};
-    struct bl__g *g;
+    struct bl__g *g = bl__enter();
+    struct bl__waiter w;
     int error = 0;
 
-    /* with a wait group's the lock comes first: see bl__sema_release_all() */
-    if (reason != BL__WAIT_WAITGROUP && bl__sema_take(s))
-        return 0;
-    g = bl__enter();
-    do {
-        bl__lock(BL__LOCK_OF(s));
-        atomic_fetch_add(BL__U32(&s->waiting), 1);
-        if (bl__sema_take(s)) {
-            atomic_fetch_sub(BL__U32(&s->waiting), 1);
-            bl__unlock(BL__LOCK_OF(s));
-            break;
-        }
+    bl__lock(BL__LOCK_OF(s));
+    if (take(s))
+        bl__unlock(BL__LOCK_OF(s));
+    else
         error = wait_once(s, g, &w, front, reason, b);
-        front = true; /* it has waited already */
-    } while (error == 0 && !w.ticket && !bl__sema_take(s));
     bl__leave(g);
     return error;
 }
 
-/* Gives n units to those that wait, and leaves the rest.  The last one may give the
- * memory back as soon as it goes on: so s is not touched behind the unlock, and nobody
- * takes a unit without the lock. */
+/* Gives n units to those that wait, and leaves the rest. */
 void
 bl__sema_release_all(bl__sema *s, uint32_t n)
 {
@@ -98,13 +91,11 @@ bl__sema_release_all(bl__sema *s, uint32_t n)
 
     bl__lock(BL__LOCK_OF(s));
     for (; n > 0 && (w = bl__queue_pop(BL__QUEUE_OF(s))); n--) {
-        atomic_fetch_sub(BL__U32(&s->waiting), 1);
-        w->ticket = true;
         *last = w->g;
         last = &w->g->next;
     }
     *last = NULL;
-    atomic_fetch_add(BL__U32(&s->count), n);
+    s->count += n;
     bl__unlock(BL__LOCK_OF(s));
     while (first) {
         struct bl__g *g = first;
@@ -116,23 +107,19 @@ bl__sema_release_all(bl__sema *s, uint32_t n)
 }
 
 void
-bl__sema_release_inside(bl__sema *s, bool hand_off)
+bl__sema_release_inside(bl__sema *s)
 {
     struct bl__waiter *w;
-    struct bl__g *g;
+    struct bl__g *g = NULL;
 
-    atomic_fetch_add(BL__U32(&s->count), 1);
-    if (atomic_load(BL__U32(&s->waiting)) == 0)
-        return;
     bl__lock(BL__LOCK_OF(s));
     w = bl__queue_pop(BL__QUEUE_OF(s));
-    if (w) {
-        atomic_fetch_sub(BL__U32(&s->waiting), 1);
-        w->ticket = hand_off && bl__sema_take(s);
+    if (w)
         g = w->g;
-    }
+    else
+        s->count++;
     bl__unlock(BL__LOCK_OF(s));
-    if (!w)
+    if (!g)
         return;
     BL__OBSERVE(contended, g->waiting_since);
     bl__ready(g, true);
@@ -143,7 +130,7 @@ bl__sema_release(bl__sema *s, bool hand_off)
 {
     struct bl__g *g = bl__enter();
 
-    bl__sema_release_inside(s, hand_off);
+    bl__sema_release_inside(s);
     if (hand_off && g->m)
         bl__yield(g);
     bl__leave(g);

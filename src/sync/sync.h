@@ -35,7 +35,9 @@ int bl__park_bound(struct bl__g *g, void (*release)(void *arg), void *arg,
 
 /* Takes one unit, or waits for one: at the front of the queue if `front`.  Returns
  * as bl__park_bound(): then there was no unit for the caller, but there may be one
- * now. */
+ * now.
+ *
+ * Here and below *s is not touched any more once somebody else may have got a unit. */
 int bl__sema_acquire(bl__sema *s, bool front, enum bl__reason reason,
                      const struct bl__bound *b);
 
@@ -48,14 +50,14 @@ int bl__waitgroup_wait_bound(bl_waitgroup *wg, const struct bl__bound *b);
 int bl__cond_wait_bound(bl_cond *c, bl_mutex *m, const struct bl__bound *b);
 int bl__semaphore_acquire_bound(bl_semaphore *s, int64_t n, const struct bl__bound *b);
 
-/* Gives n units: the first ones to who waits.  Does not touch *s behind that. */
+/* Gives n units: the first ones to who waits. */
 void bl__sema_release_all(bl__sema *s, uint32_t n);
 
-/* Gives one unit.  With hand_off the first waiter gets it, and runs next. */
+/* Gives one unit.  With hand_off the waiter that gets it runs next, before the caller. */
 void bl__sema_release(bl__sema *s, bool hand_off);
 
 /* The same for a caller that is inside Belay already. */
-void bl__sema_release_inside(bl__sema *s, bool hand_off);
+void bl__sema_release_inside(bl__sema *s);
 
 /* bl_mutex_unlock() for a caller that is inside Belay already. */
 void bl__mutex_unlock_inside(bl_mutex *m);

@@ -12,6 +12,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -127,7 +128,7 @@ bl__read_pointer(const uint8_t **p, uint8_t encoding, uintptr_t base)
 
 /* Which module has pc: its .eh_frame_hdr, and an identity. */
 struct module {
-    const uint8_t *hdr;
+    const uint8_t *hdr; /* NULL: it has none */
     const void *id;
 };
 
@@ -136,6 +137,7 @@ struct module {
 enum { MAX_PINNED = 128 };
 static const void *pinned[MAX_PINNED];
 static int npinned;
+static bool is_static; /* no module has a header: nothing is ever unloaded */
 
 struct find_arg {
     uintptr_t pc;
@@ -179,13 +181,9 @@ module_of(uintptr_t pc, struct module *m)
             return false;
         m->hdr = found.dlfo_eh_frame;
         m->id = found.dlfo_eh_frame;
-    } else {
-        struct find_arg arg = {pc, m};
-
-        if (!dl_iterate_phdr(find_in_module, &arg))
-            return false;
+        return true;
     }
-    return m->hdr != NULL;
+    return dl_iterate_phdr(find_in_module, &(struct find_arg){pc, m});
 }
 
 static bool
@@ -242,7 +240,7 @@ is_called_by_program(void)
 
         if (!bl__step(&ctx, &rule))
             return false; /* _start is the program's, but the outermost frame */
-        if (i >= 3 && module_of(at, &m) && m.id == pinned[0])
+        if (i >= 3 && module_of(at, &m) && m.hdr && m.id == pinned[0])
             return true;
     }
     return true;
@@ -257,6 +255,7 @@ bl__unwind_init(void)
 
     dl_iterate_phdr(pin_module, NULL);
     n = npinned;
+    is_static = n == 0;
     npinned = 0; /* no rule found now may be taken for one that stays */
     npinned = n > 1 && is_called_by_program() ? 1 : n;
 }
@@ -390,13 +389,22 @@ scan(const uint8_t *hdr, uintptr_t pc, struct bl__fde *fde)
  * three words are libgcc's struct dwarf_eh_bases. */
 extern const void *_Unwind_Find_FDE(const void *pc, void *bases[3]);
 
+/* libgcc may have a lock meanwhile: whoever interrupts it here must not come again. */
+static _Thread_local bool is_asking __attribute__((tls_model("initial-exec")));
+
 static bool
 ask_libgcc(uintptr_t pc, struct bl__fde *fde)
 {
     void *bases[3];
-    const uint8_t *p = _Unwind_Find_FDE((void *)pc, bases);
+    const uint8_t *p;
 
-    fde->is_pinned = false;
+    if (is_asking)
+        return false;
+    is_asking = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    p = _Unwind_Find_FDE((void *)pc, bases);
+    atomic_signal_fence(memory_order_seq_cst);
+    is_asking = false;
     return p && read_fde(p, fde) && pc >= fde->start && pc < fde->end;
 }
 
@@ -408,8 +416,13 @@ bl__fde_find(uintptr_t pc, struct bl__fde *fde)
 
     if (pc < 4096)
         return false;
+    fde->is_pinned = false;
     if (!module_of(pc, &m))
         return ask_libgcc(pc, fde);
+    if (!m.hdr) {
+        fde->is_pinned = is_static;
+        return ask_libgcc(pc, fde);
+    }
     p = search_table(m.hdr, pc);
     fde->is_pinned = is_pinned(&m);
     if (p)

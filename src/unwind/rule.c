@@ -5,8 +5,10 @@
  *
  * Rules of modules that can be unloaded carry the number of unloads at the time
  * they were made, and the loader is asked for today's whenever one is used. */
+#define _GNU_SOURCE
 #include "unwind/cache.h"
 
+#include <link.h>
 #include <string.h>
 
 struct bl__slot bl__cache[BL__CACHE_SIZE];
@@ -131,12 +133,12 @@ bare_signal_frame(uintptr_t at, struct bl__rule *rule)
     return false;
 }
 
+/* quietly: keeps the rule only if that needs no look at today's unloads. */
 static __attribute__((noinline)) bool
-compute(uintptr_t at, struct bl__rule *rule)
+compute(uintptr_t at, struct bl__rule *rule, bool quietly)
 {
     struct bl__fde fde;
     struct bl__row row;
-    uint32_t unloads;
 
     if (!bl__fde_find(at, &fde) || !bl__row_at(&fde, at, &row))
         return bare_signal_frame(at, rule);
@@ -150,8 +152,10 @@ compute(uintptr_t at, struct bl__rule *rule)
     if (!compact(&row, fde.ra, rule))
         rule->flags |= BL__RULE_SLOW;
     set_pad(&fde, at, rule);
-    unloads = fde.is_pinned ? BL__PINNED : current_unloads();
-    cache_put(rule, unloads);
+    if (fde.is_pinned)
+        cache_put(rule, BL__PINNED);
+    else if (!quietly)
+        cache_put(rule, current_unloads());
     return true;
 }
 
@@ -165,7 +169,46 @@ bl__rule_find(uintptr_t at, struct bl__rule *rule)
     if (bl__cache_get(at, rule, &unloads) &&
         (unloads == BL__PINNED || unloads == current_unloads()))
         return true;
-    return compute(at, rule);
+    return compute(at, rule, false);
+}
+
+bool
+bl__rule_find_quietly(uintptr_t at, struct bl__rule *rule)
+{
+    uint32_t unloads;
+
+    if (__builtin_expect(at == 0, 0))
+        return false;
+    if (bl__cache_get(at, rule, &unloads) && unloads == BL__PINNED)
+        return true;
+    return compute(at, rule, true);
+}
+
+struct function {
+    uintptr_t at, start;
+};
+
+/* Nothing is unloaded meanwhile. */
+static int
+find_function(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct function *f = arg;
+    struct bl__rule rule;
+
+    (void)info;
+    (void)size;
+    if (bl__rule_find_quietly(f->at, &rule))
+        f->start = rule.function;
+    return 1;
+}
+
+uintptr_t
+bl__function_at(uintptr_t at)
+{
+    struct function f = {at, 0};
+
+    dl_iterate_phdr(find_function, &f);
+    return f.start;
 }
 
 /* --- stepping ------------------------------------------------------------ */

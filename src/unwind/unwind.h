@@ -149,6 +149,15 @@ bl__ctx_at(const struct bl__ctx *ctx)
  * Call from: anywhere, signal handlers included.  Blocks: no. */
 bool bl__rule_find(uintptr_t at, struct bl__rule *rule);
 
+/* The same without the loader's lock, which bl__rule_find takes for code that dlopen()
+ * brought: for those who have interrupted, or stopped, somebody who may have it.  The
+ * code must stay where it is meanwhile: what is on a stack does. */
+bool bl__rule_find_quietly(uintptr_t at, struct bl__rule *rule);
+
+/* Where the code begins that has `at`: for code that may be gone, or going.  Returns 0
+ * if that is not known.  Takes the loader's lock. */
+uintptr_t bl__function_at(uintptr_t at);
+
 /* The frame's canonical frame address: the stack pointer at its call. */
 uintptr_t bl__rule_cfa(const struct bl__rule *rule, const struct bl__ctx *ctx);
 

@@ -17,6 +17,7 @@ fail() {
 }
 
 for address in 127.0.0.1:0 "unix:$tmp/socket"; do
+    rm -f "$tmp/where" # the one before
     "$program" serve "$address" >"$tmp/where" 2>"$tmp/err" &
     server=$!
     for _ in $(seq 100); do

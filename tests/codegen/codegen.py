@@ -274,7 +274,9 @@ TLS_OBJECTS = {
     "g.c.o": {"bl__self", "bl__self_or_null", "bl__self_in_handler", "bl__set_self", "attach", "detach",
               "bl__recover_in_block"},
     "report.c.o": None,
-    "linux_sched.c.o": {"run", "bl__os_thread_start"}, # never across a switch
+    # never across a switch:
+    "linux_sched.c.o": {"run", "bl__os_thread_start"},
+    "fde.c.o": {"ask_libgcc", "bl__fde_find"},
 }
 CANARY = "%fs:0x28"
 

@@ -583,7 +583,7 @@ O17_O20_stacks_tell_states_and_creators(void)
     CHECK(bl_stack_all(text, sizeof text) > 0);
     CHECK(strncmp(text, "goroutine 1 [running]:\n", 23) == 0);
     CHECK(strstr(text, " [chan receive]:\n"));
-    CHECK(strstr(text, "pending defer bl_mutex_unlock(...) in hold\n"));
+    CHECK(strstr(text, "pending defer in hold: bl_mutex_unlock(...)\n"));
     CHECK(strstr(text, "created by O17_O20_stacks_tell_states_and_creators in "
                        "goroutine 1\n\t"));
     id = strtoull(strstr(text, "\n\ngoroutine ") + 12, NULL, 10);

@@ -126,7 +126,7 @@ Y3_waiters_queue(void)
     for (int i = 0; i < 5; i++) {
         bl_waitgroup_add(&wg, 1);
         go(lock_and_note, i, &wg);
-        while (__atomic_load_n(&order_mutex.sema.waiting, __ATOMIC_SEQ_CST) <= (unsigned)i)
+        while (__atomic_load_n(&order_mutex.state, __ATOMIC_SEQ_CST) >> 32 <= (unsigned)i)
             gosched();
     }
     bl_mutex_unlock(&order_mutex);
@@ -892,7 +892,7 @@ mutexes_with_a_deadline(void)
     CHECK_EQ(bl_mutex_lock_until(&mutex, bl_now() + BL_MILLISECOND), -ETIMEDOUT);
     CHECK_EQ(bl_mutex_lock_until(&mutex, 0), -ETIMEDOUT);
     bl_mutex_unlock(&mutex);
-    CHECK(mutex.state == 0 && mutex.sema.waiting == 0 && mutex.sema.count == 0);
+    CHECK(mutex.state == 0 && !mutex.sema.first && mutex.sema.count == 0);
 }
 
 static void
@@ -929,7 +929,7 @@ waitgroups_with_a_deadline(void)
         go(done_later, &wg);
         bl_waitgroup_wait(&all);
         bl_waitgroup_wait(&wg);
-        CHECK(wg.state == 0 && wg.sema.count == 0 && wg.sema.waiting == 0);
+        CHECK(wg.state == 0 && wg.sema.count == 0 && !wg.sema.first);
     }
 }
 

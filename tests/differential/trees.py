@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
 
-"""What errors.py and contexts.py share: random trees, written as lines of text, go to a
-program in C and to its twin in Go; what the two say has to be the same.
+"""What errors.py, contexts.py, urls.py, routes.py and files.py share: random trees, written
+as lines of text, go to a program in C and to its twin in Go; what the two say has to be the
+same.
 
 NAME.py has the language: NAME_tree.c and NAME_go/main.go read it, and answer each tree
 with `tree N` and lines.  NAME.recorded has hashes of Go's answers, for machines without
@@ -60,9 +61,11 @@ def build_c(name, args, directory):
     needed = (["-fblocks"] if "clang" in Path(args.cc).name
               else ["-fexceptions", "-fnon-call-exceptions", "-fno-gcse"])
     binary = directory / "in_c"
-    tool([args.cc, "-std=gnu11", "-O2", *needed, "-I", args.include,
-          HERE / f"{name}_tree.c", "-o", binary, Path(args.lib).resolve() / "libbelay.a",
-          *args.libs.split()], directory)
+    lib = Path(args.lib).resolve()
+    sources = [args.sources / source for source in args.with_sources]
+    tool([args.cc, "-std=gnu11", "-O2", *needed, "-I", args.include, "-I", args.sources,
+          HERE / f"{name}_tree.c", *sources, "-o", binary,
+          *(lib / archive for archive in args.archives), *args.libs.split()], directory)
     return binary
 
 
@@ -123,22 +126,25 @@ def compare(name, args, trees, directory):
     return bad, sum(part.count("\n") for part in in_c)
 
 
-def main(name, doc, random_tree):
-    """The whole program; random_tree(seed, number) is a tree's text."""
+def main(name, doc, random_tree, count=12000, archives=(), libs="", sources=()):
+    """The whole program; random_tree(seed, number) is a tree's text.  archives, libs: what
+    the program in C needs beside libbelay.a; sources: of src/, what is not libbelay.a's."""
     root = HERE.parents[1]
     p = argparse.ArgumentParser(description=doc, formatter_class=argparse.
                                 RawDescriptionHelpFormatter)
-    p.add_argument("--count", type=int, default=12000, metavar="N", help="trees (12000)")
+    p.add_argument("--count", type=int, default=count, metavar="N", help=f"trees ({count})")
     p.add_argument("--seed", type=int, default=1, metavar="S", help="of the trees (1)")
     p.add_argument("--lib", default=str(root / "build"), metavar="DIR",
                    help="where libbelay.a is (build)")
     p.add_argument("--include", default=str(root / "include"), metavar="DIR",
                    help="Belay's headers (include)")
-    p.add_argument("--libs", default="-lbacktrace -lpthread", help="what it needs")
+    p.add_argument("--libs", default=f"{libs} -lbacktrace -lpthread", help="what it needs")
     p.add_argument("--cc", default="gcc", help="C compiler (gcc)")
     p.add_argument("--record", action="store_true", help=f"write {name}.recorded")
     p.add_argument("--recorded", action="store_true", help="read it; no Go needed")
     args = p.parse_args()
+    args.archives = [*archives, "libbelay.a"]
+    args.sources, args.with_sources = root / "src", sources
     trees = [random_tree(args.seed, i) for i in range(args.count)]
     directory = Path(tempfile.mkdtemp())
     try:

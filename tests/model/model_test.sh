@@ -66,7 +66,7 @@ needs() {
     idle-BREAK_RETIRED) echo RETIRE MONITOR ;;
     idle-BREAK_MONITOR_NEXT) echo MONITOR ;;
     idle-BREAK_MONITOR_RECHECK | idle-BREAK_NOTIFY) echo SLEEPS LATE ;;
-    mutex-BREAK_GIVE_UP* | mutex-BREAK_NO_CLAIM | mutex-BREAK_WAITING_KEPT)
+    mutex-BREAK_GIVE_UP* | mutex-BREAK_NO_CLAIM | mutex-BREAK_NO_COUNT | mutex-BREAK_COUNT_FIRST)
         echo DEADLINE
         ;;
     idle-BREAK_RISE) echo SLEEPS ;;

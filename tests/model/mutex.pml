@@ -9,32 +9,25 @@
  * deadline comes, is left open.
  *
  * Shown: one at a time has the mutex, nobody waits for one that is free, who is woken
- * while it starves has it, and in the end the state, the semaphore's count and its
- * number of waiters are zero.
- *
- * Until somebody has waited unlocking is a plain store, which another CPU may see
- * later: so each thread has a store buffer for it (as in retake.pml).
+ * while it starves has it, and in the end the state and the semaphore's count are zero;
+ * and whoever is the last one that wants it may free it once it has unlocked it: nobody
+ * touches it then (gone).
  *
  *  (none)    nobody has a deadline
  *  DEADLINE  one has (bl_mutex_lock_until, give_up)
  *  ALL       all have
  *
- * BREAK_COUNT_LATE     bl__sema_release: looks at waiting, then adds to count
- * BREAK_NO_RECHECK     bl__sema_acquire: enters the queue without a look at count
- * BREAK_WAITING_LATE   bl__sema_acquire: looks at count, then adds to waiting
+ * BREAK_NO_COUNT       bl__sema_release: leaves nothing where nobody waits
+ * BREAK_TAKE_UNLOCKED  bl__sema_acquire: takes a unit without the lock
+ * BREAK_COUNT_FIRST    bl__sema_release: adds to count, then locks
+ * BREAK_TWO_STEPS      unlock: takes LOCKED away, then looks whom to wake
  * BREAK_WOKEN_KEPT     try_change: does not take WOKEN back
  * BREAK_NEWCOMER       try_change: newcomers take a starving mutex, too
  * BREAK_WAITER_KEPT    unlock_slow: who is woken is still counted
  * BREAK_TAKE_OVER      take_over: does not set LOCKED
  * BREAK_STARVING_KEPT  take_over: the last waiter does not end starvation mode
  * BREAK_NO_SEMA        unlock_slow: does not release in starvation mode
- * BREAK_HANDED         unlock_slow: does not say, and not see, that it has been done
- * BREAK_BARRIER        announce: no barrier
- * BREAK_ANNOUNCE       announce: the barrier comes before contended = 1
- * BREAK_UNLOCK_ORDER   unlock_quickly: looks at contended, then stores
- * BREAK_STORE_WORD     unlock_quickly: stores the whole state
  * BREAK_NO_CLAIM       wait_once: time ends a wait that a waker has ended already
- * BREAK_WAITING_KEPT   wait_once: who leaves is still counted as waiting
  * BREAK_GIVE_UP        give_up: takes itself out of the state, if it is there; no last
  *                      chance
  * BREAK_GIVE_UP_WOKEN  give_up: WOKEN stays behind the last chance
@@ -53,38 +46,37 @@
 #define ROUNDS(g) (g == 0 -> 2 : 1)
 #endif
 
-#define LOCKED 1              /* a byte of its own */
+#define LOCKED 1
 #define WOKEN 2
 #define STARVING 4
-#define HANDED 8
-#define WAITER 16
+#define WAITER 8
 
 byte state;
-bool contended;
-byte buffered = NG;           /* whose store of LOCKED = 0 has not reached memory */
-byte count, waiting;          /* of the semaphore */
+byte count;                   /* of the semaphore */
 byte queue[NG];               /* its waiters, the first one first */
 byte length;
-bool ready[NG], ticket[NG];
+bool ready[NG];
 bool claimed[NG];
 byte owners;
+byte wanted = NG;             /* who will lock it, or has it; under the mutex */
+bool gone;                    /* it has been freed */
 byte ended;
 
-/* take: compare-and-swap until it is made, or there is nothing */
+/* Everything of the semaphore happens under its lock: one step to others. */
+bool lock;
+inline acquire() { atomic { !lock -> assert(!gone); lock = true } }
+inline let_go() { atomic { assert(!gone); lock = false } }
+
 inline take(got)
 {
     atomic {
+        assert(!gone);
         if
         :: count > 0 -> count--; got = true
         :: count == 0 -> got = false
         fi
     }
 }
-
-/* With the semaphore's lock held to the end of the release: one step to others who
- * want the lock; what they may see without it changes in several. */
-bool lock;
-inline acquire() { atomic { !lock -> lock = true } }
 
 inline push(front)
 {
@@ -132,35 +124,22 @@ inline leave()
 
 inline sema_acquire()         /* bl__sema_acquire */
 {
+#ifdef BREAK_TAKE_UNLOCKED
     take(got);
-    do
-    :: got -> break
+#endif
+    if
+    :: got
     :: !got ->
         acquire();
-#ifndef BREAK_WAITING_LATE
-        waiting++;
-#endif
-#ifndef BREAK_NO_RECHECK
         take(got);
-#endif
-#ifdef BREAK_WAITING_LATE
-        waiting++;
-#endif
         if
-        :: got -> waiting--; lock = false; break
+        :: got -> let_go()
         :: !got ->
-            ticket[me] = false;
             claimed[me] = false;
             push(front);
-            lock = false;     /* bl__park_unlock, bl__park_bound */
+            let_go();         /* bl__park_unlock, bl__park_bound */
             if
-            :: atomic { ready[me] -> ready[me] = false; got = ticket[me];
-                        claimed[me] = false; ticket[me] = false };
-                if
-                :: got
-                :: !got -> take(got)
-                fi;
-                front = true
+            :: atomic { ready[me] -> ready[me] = false; claimed[me] = false }
 #if defined(DEADLINE) || defined(ALL)
             :: atomic { HAS_DEADLINE(me) && /* expire */
 #ifndef BREAK_NO_CLAIM
@@ -169,82 +148,46 @@ inline sema_acquire()         /* bl__sema_acquire */
                         !ready[me] -> claimed[me] = true };
                 acquire();    /* wait_once */
                 leave();
-#ifndef BREAK_WAITING_KEPT
-                waiting--;
-#endif
-                lock = false;
-                late = true;
-                break
+                let_go();
+                late = true
 #endif
             fi
         fi
-    od;
+    fi;
     got = false
 }
 
-inline sema_release(hand_off) /* bl__sema_release_inside */
+inline sema_release()         /* bl__sema_release_inside */
 {
-#ifdef BREAK_COUNT_LATE
-    none = (waiting == 0);
-    count++;
-#else
-    count++;
-    none = (waiting == 0);
+#ifdef BREAK_COUNT_FIRST
+    atomic { assert(!gone); count++ };
 #endif
-    if
-    :: none
-    :: !none ->
-        acquire();
-        if
-        :: length == 0 -> lock = false
-        :: length > 0 ->
-            do                /* bl__queue_pop */
-            :: length == 0 -> w = NG; break
-            :: length > 0 ->
-                pop(w);
-                atomic {      /* bl__claim */
-                    if
-                    :: !claimed[w] -> claimed[w] = true; break
-                    :: claimed[w]
-                    fi
-                }
-            od;
+    acquire();
+    do                        /* bl__queue_pop */
+    :: length == 0 -> w = NG; break
+    :: length > 0 ->
+        pop(w);
+        atomic {              /* bl__claim */
             if
-            :: w == NG -> lock = false
-            :: w < NG ->
-                waiting--;
-                if
-                :: hand_off -> take(got); ticket[w] = got; got = false
-                :: !hand_off
-                fi;
-                lock = false;
-                atomic { assert(!ready[w]); ready[w] = true } /* bl__ready */
-            fi;
-            w = 0
-        fi
-    fi;
-    none = false
-}
-
-/* The store reaches memory.  Only one thread can have one: LOCKED is still seen. */
-inline let_out()
-{
-#ifdef BREAK_STORE_WORD
-    state = 0;
-#else
-    state = state & ~LOCKED;
+            :: !claimed[w] -> claimed[w] = true; break
+            :: claimed[w]
+            fi
+        }
+    od;
+    if
+    :: w == NG ->
+#if !defined(BREAK_NO_COUNT) && !defined(BREAK_COUNT_FIRST)
+        count++;
 #endif
-    buffered = NG
-}
-
-inline barrier()              /* bl__os_barrier: everybody's */
-{
-    atomic {
-        if
-        :: buffered != NG -> let_out()
-        :: else
-        fi
-    }
+        let_go()
+    :: w < NG ->
+#ifdef BREAK_COUNT_FIRST
+        count--;
+#endif
+        let_go();
+        atomic { assert(!ready[w]); ready[w] = true } /* bl__ready */
+    fi;
+    w = 0
 }
 
 inline take_over()
@@ -252,10 +195,6 @@ inline take_over()
     atomic {
 #ifndef BREAK_TAKE_OVER
         state = state + LOCKED;
-#endif
-#ifndef BREAK_HANDED
-        assert(state & HANDED);
-        state = state - HANDED;
 #endif
         state = state - WAITER;
 #ifndef BREAK_STARVING_KEPT
@@ -280,7 +219,9 @@ inline give_up()
     do
     :: true ->
 #ifndef BREAK_GIVE_UP
+        acquire();            /* bl__sema_take */
         take(got);
+        let_go();
 #endif
         if
         :: got ->
@@ -348,18 +289,7 @@ inline lock_slow()
             fi
         };
         old = state
-    :: (old & LOCKED) && !contended -> /* announce */
-#ifdef BREAK_ANNOUNCE
-        barrier();
-        contended = true;
-#else
-        contended = true;
-#ifndef BREAK_BARRIER
-        barrier();
-#endif
-#endif
-        old = state
-    :: !(old & LOCKED) || contended -> /* try_change */
+    :: else ->                /* try_change */
         atomic {
         new = old;
         if
@@ -425,57 +355,57 @@ inline lock_slow()
 
 inline unlock_slow()
 {
+    old = state;
     do
-    :: (new & STARVING) && !(new & (LOCKED | HANDED)) ->
-        if
-#ifdef BREAK_HANDED
-        :: state == new ->
-#else
-        :: atomic { state == new -> state = new | HANDED };
-#endif
-#ifndef BREAK_NO_SEMA
-            sema_release(true);
-#endif
-            new = 0;
-            break
-        :: atomic { state != new -> new = state }
-        fi
-    :: else -> break
-    od;
-    if
     :: true ->
-        do
-        :: new < WAITER || (new & (LOCKED | WOKEN | STARVING)) -> break
-        :: else ->
-            if
-            :: atomic { state == new ->
-#ifdef BREAK_WAITER_KEPT
-                state = new | WOKEN
+        atomic {
+            hands = (old & STARVING) != 0;
+            wakes = !hands && old >= WAITER && !(old & WOKEN);
+#ifdef BREAK_TWO_STEPS
+            new = old - (old & LOCKED);
 #else
-                state = (new - WAITER) | WOKEN
+            assert(old & LOCKED);
+            new = old - LOCKED;
 #endif
-                };
-                sema_release(false);
-                break
-            :: atomic { state != new -> new = state }
+            if
+#ifdef BREAK_WAITER_KEPT
+            :: wakes -> new = new + WOKEN
+#else
+            :: wakes -> new = new + WOKEN - WAITER
+#endif
+            :: else
             fi
-        od
-    fi
+        };
+        if
+        :: atomic { state == old -> assert(!gone); state = new; new = 0; old = 0 };
+            if
+#ifndef BREAK_NO_SEMA
+            :: hands || wakes -> sema_release()
+#else
+            :: !hands && wakes -> sema_release()
+#endif
+            :: else
+            fi;
+            break
+        :: atomic { state != old -> assert(!gone); old = state }
+        fi
+    od;
+    atomic { hands = false; wakes = false }
 }
 
 proctype G(byte me)
 {
     byte round = 0, w = 0, spins = 0;
     byte old, new;
-    bool got, front, waited, starving, awoke, none, late;
+    bool got, front, waited, starving, awoke, late, hands, wakes, last;
 
     do
     :: round == ROUNDS(me) -> break
     :: else ->
         round++;
         if                    /* bl_mutex_lock */
-        :: atomic { buffered != me && state == 0 -> state = LOCKED }
-        :: buffered != me && state != 0 -> lock_slow()
+        :: atomic { state == 0 -> assert(!gone); state = LOCKED }
+        :: state != 0 -> lock_slow()
         fi;
         atomic {
             old = 0;
@@ -487,50 +417,35 @@ proctype G(byte me)
             front = false
         };
         if
-        :: late -> late = false
+        :: late ->
+            atomic { late = false; wanted = wanted - (round == ROUNDS(me) -> 1 : 0) }
         :: !late ->
             atomic { owners++; assert(owners == 1 && (state & LOCKED)) };
-            owners--;
+            atomic {
+                owners--;
+                wanted = wanted - (round == ROUNDS(me) -> 1 : 0);
+                last = (wanted == 0)
+            };
             if                /* unlock */
-            :: contended ->
-                atomic { assert(state & LOCKED); state = state - LOCKED; new = state };
-                if
-                :: new != 0 -> unlock_slow()
-                :: new == 0
-                fi
-            :: !contended ->  /* unlock_quickly */
-                assert(state & LOCKED);
-#ifdef BREAK_UNLOCK_ORDER
-                none = !contended;
-                buffered = me;
+#ifdef BREAK_TWO_STEPS
+            :: atomic { assert(state & LOCKED); state = state - LOCKED }; unlock_slow()
 #else
-                buffered = me;
-                none = !contended;
+            :: atomic { state == LOCKED -> assert(!gone); state = 0 }
+            :: atomic { state != LOCKED -> assert(!gone) }; unlock_slow()
 #endif
-                if
-                :: none -> none = false
-                :: !none ->
-                    atomic { buffered != me; new = state };
-                    unlock_slow()
-                fi
             fi;
-            new = 0
+            if
+            :: last -> gone = true
+            :: !last
+            fi
         fi
     od;
     ended++
 }
 
-proctype Memory()
-{
-end:
-    do
-    :: atomic { buffered != NG -> let_out() }
-    od
-}
-
 init
 {
-    atomic { run Memory(); run G(0); run G(1); run G(2) };
-    ended == NG && buffered == NG;
-    assert(state == 0 && count == 0 && waiting == 0 && length == 0)
+    atomic { run G(0); run G(1); run G(2) };
+    ended == NG;
+    assert(state == 0 && count == 0 && length == 0)
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The Belay authors
-"""Compares profiles with what is known: tests/observe/measured.py BELAY FOLDER"""
+"""Compares profiles with what is known: tests/observe/measured.py BELAY FOLDER
+
+ids Q20, Q21, Q22, Q26, Q32"""
 import re
 import subprocess
 import sys
@@ -64,7 +66,10 @@ def waits():
     check("Q20", block.startswith("--- contention:\ncycles/second=1000000000\n"), block)
     check("Q21", mutex.startswith("--- mutex:\ncycles/second=1000000000\nsampling period="), mutex)
     rows = re.findall(r"^(\d+) (\d+) @[^\n]*\n#\t\S+\t(\w+)\+", block, re.M)
-    found = {name: (int(count), int(ns)) for ns, count, name in rows}
+    found = {}
+    for ns, count, name in rows:  # an unrolled loop has several places in a function
+        had = found.get(name, (0, 0))
+        found[name] = (had[0] + int(count), had[1] + int(ns))
     check("Q22 receives", found["receive_all"][0] == 20, found)
     check("Q22 for 100 ms", 0.09e9 < found["receive_all"][1] < 0.4e9, found)
     check("Q22 locks", found["want"][0] >= 5 and found["want"][1] > 0.24e9, found)

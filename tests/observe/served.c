@@ -3,7 +3,8 @@
 
 /* tests/observe/served.c [ADDRESS [TOKEN]] - serves profiles while every worker computes;
  * prints the port; ends when its input does.  Without ADDRESS it leaves serving to
- * BELAYDEBUG. */
+ * BELAYDEBUG.  Told "c" it prints how much has been computed; "f": it makes a child, which
+ * stays for a while and does nothing, and prints its id. */
 #include <belay/belay.h>
 #include <belay/pprof.h>
 
@@ -11,14 +12,48 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile unsigned long sink;
+enum { SPINNERS_MOST = 64, CHILD_S = 5 };
+
+static volatile unsigned long sink, computed[SPINNERS_MOST];
 static bl_chan *never;
 
 __attribute__((noinline)) static void
-spin(void)
+spin(int i)
 {
-    for (;;)
+    for (;; computed[i]++)
         sink = sink * 3 + 1;
+}
+
+static void
+print_computed(void)
+{
+    unsigned long sum = 0;
+
+    for (int i = 0; i < SPINNERS_MOST; i++)
+        sum += computed[i];
+    printf("%lu\n", sum);
+}
+
+static void
+make_child(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        sleep(CHILD_S);
+        _exit(0);
+    }
+    printf("%d\n", (int)pid);
+}
+
+static void
+obey(char command)
+{
+    if (command == 'c')
+        print_computed();
+    else if (command == 'f')
+        make_child();
+    fflush(stdout);
 }
 
 __attribute__((noinline)) static void
@@ -48,8 +83,8 @@ main(int argc, char **argv)
     int port = 0;
 
     never = bl_chan_new(sizeof(int), 0);
-    for (int i = 0; i < bl_gomaxprocs(0) * 2; i++)
-        bl_go(spin);
+    for (int i = 0; i < bl_gomaxprocs(0) * 2 && i < SPINNERS_MOST; i++)
+        bl_go(spin, i);
     for (int i = 0; i < 5; i++)
         bl_go(labelled, "number one");
     for (int i = 0; i < 3; i++)
@@ -65,7 +100,7 @@ main(int argc, char **argv)
     printf("%d\n", port);
     fflush(stdout);
     while (read(0, &c, 1) > 0)
-        ;
+        obey(c);
     bl_pprof_stop_serving();
     return 0;
 }

@@ -4,11 +4,15 @@
 """Asks the debug server of tests/observe/served.c everything, and treats it badly.
 
     tests/observe/server.py SERVED [BELAY]
+
+ids Q3, Q4, Q5, Q6, Q7, Q8, Q11, Q12, Q13, Q14, Q15, Q16
 """
 import gzip
 import os
+import random
 import re
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -50,6 +54,11 @@ class Program:
         self.process.stdout.close()
         self.process.stderr.close()
 
+    def tell(self, command):
+        self.process.stdin.write(command.encode())
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), 10)
 
@@ -85,7 +94,7 @@ class Answer:
 def pages(p):
     a = p.ask("/debug/pprof/")
     check("Q14 index", a.status == 200 and a.fields["Content-Type"].startswith("text/html"))
-    for name in ("goroutine", "defer", "panic", "threadcreate", "sessions"):
+    for name in ("goroutine", "goroutineleak", "defer", "panic", "threadcreate", "sessions"):
         check("Q14 index has " + name, f'href="{name}?debug=1"' in a.text(), a.text())
     check("Q14 full dump", 'href="goroutine?debug=2"' in a.text())
     check("Q3 redirect", p.ask("/debug/pprof").fields.get("Location") == "/debug/pprof/")
@@ -97,7 +106,7 @@ def pages(p):
     check("Q4", (a.status, a.text(), a.fields.get("X-Go-Pprof")) ==
           (404, "Unknown profile\n", "1"), a.status, a.text(), a.fields)
     check("elsewhere", p.ask("/").status == 404)
-    for name in ("goroutine", "defer", "panic", "threadcreate", "sessions"):
+    for name in ("goroutine", "goroutineleak", "defer", "panic", "threadcreate", "sessions"):
         a = p.ask("/debug/pprof/" + name)
         check("Q5 binary " + name, a.fields["Content-Type"] == "application/octet-stream" and
               f'filename="{name}"' in a.fields["Content-Disposition"] and
@@ -110,6 +119,8 @@ def pages(p):
     a = p.ask("/debug/pprof/goroutine?seconds=1")
     check("Q7 delta", 'filename="goroutine-delta"' in a.fields.get("Content-Disposition", "") and
           time.monotonic() - began > 0.9, a.fields)
+    a = p.ask("/debug/pprof/goroutineleak?seconds=1")
+    check("delta of leaks", a.status == 200 and len(gzip.decompress(a.body)) > 20, a.status)
     for bad in ("0", "-1", "x", "1e3"):
         a = p.ask("/debug/pprof/goroutine?seconds=" + bad)
         check("Q8 seconds=" + bad, a.status == 400 and a.text() ==
@@ -145,15 +156,23 @@ def goroutines(p):
         check("belay goroutines", "labelled" in out, out)
 
 
-def is_quick(p, what):
-    """Every worker computes, yet half of the answers are there within 100 ms."""
+def median_time(p, what, path):
     times = []
     for _ in range(9):
         began = time.monotonic()
-        a = p.ask("/debug/pprof/goroutine")
+        a = p.ask(path)
         times.append(time.monotonic() - began)
         check(what + ": status", a.status == 200, a.status)
-    check(what + ": within 100 ms", sorted(times)[4] < 0.1, times)
+    return sorted(times)[4]
+
+
+def is_quick(p, what):
+    """Every worker computes, yet half of the answers are there within 100 ms, and what a
+    busy machine takes for one that says nothing."""
+    least = median_time(p, what, "/debug/pprof/cmdline")
+    for profile in ("goroutine", "goroutine?debug=2", "defer", "heap", "threadcreate"):
+        took = median_time(p, what, "/debug/pprof/" + profile)
+        check(f"{what}: {profile} within 100 ms", took < 0.1 + 3 * least, took, least)
 
 
 def cpu(p):
@@ -211,6 +230,72 @@ def hostile(p):
     check("other sites' pages", a.status == 403, a.status)
 
 
+def send_nonsense(p, seed, until):
+    """Connections of all kinds: random bytes, requests that are cut, sent byte by byte, or
+    damaged, ends with and without a reset."""
+    rng = random.Random(seed)
+    whole = b"GET /debug/pprof/goroutine?debug=2 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    while time.monotonic() < until:
+        data = bytearray(whole)
+        kind = rng.randrange(5)
+        if kind == 0:
+            data = rng.randbytes(rng.randrange(1, 3000))
+        elif kind == 1:
+            data = data[:rng.randrange(len(data))]
+        elif kind == 2:
+            for _ in range(rng.randrange(1, 6)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        try:
+            with p.connect() as s:
+                s.settimeout(2)
+                if rng.random() < 0.3:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                step = 1 if kind == 3 else len(data)
+                for i in range(0, len(data), step):
+                    s.sendall(data[i:i + step])
+                if rng.random() < 0.5:
+                    s.recv(rng.randrange(1, 5000))
+        except OSError:
+            pass  # it may cut us, too
+
+
+def nonsense(p):
+    def rate(seconds):
+        before = p.tell("c")
+        time.sleep(seconds)
+        return (p.tell("c") - before) / seconds
+
+    calm = rate(1)
+    clients = [threading.Thread(target=send_nonsense, args=(p, seed, time.monotonic() + 4))
+               for seed in range(8)]
+    for c in clients:
+        c.start()
+    harassed = rate(2)
+    for c in clients:
+        c.join()
+    # we and the server's threads want the same CPUs, so it is less
+    check("the program goes on", harassed > calm / 10, calm, harassed)
+    is_quick(p, "after nonsense")
+
+
+def children(p):
+    """A child that stays does not keep a connection open that its parent has cut."""
+    with p.connect() as s:
+        s.settimeout(3)
+        s.sendall(b"GET /debug/pprof/cmdline HTTP/1.1\r\n")
+        time.sleep(0.2)
+        p.tell("f")
+        newcomers = [p.connect() for _ in range(80)]  # one of them takes its place
+        try:
+            check("cut beside a child", s.recv(1) == b"")
+        except TimeoutError:
+            check("cut beside a child", False)
+        except ConnectionError:
+            pass
+        for n in newcomers:
+            n.close()
+
+
 def addresses():
     for address, why in (("0.0.0.0:0", "Permission denied"), (":0", "Permission denied"),
                          ("127.0.0.1", "Invalid argument"), ("nonsense:1", "Invalid argument"),
@@ -251,6 +336,8 @@ def main():
         is_quick(p, "all workers compute")
         cpu(p)
         hostile(p)
+        nonsense(p)
+        children(p)
         check("still there", p.ask("/debug/pprof/").status == 200)
     addresses()
     print("ok server" if not failures else f"{failures} failed")

@@ -65,8 +65,10 @@ allocate(void)
     for (int i = 0; i < 3000; i++) {
         void *p[8];
 
-        for (int k = 0; k < 8; k++)
+        for (int k = 0; k < 8; k++) {
             p[k] = malloc((size_t)(i % 500 + k * 40));
+            __asm__ volatile("" : "+r"(p[k])); /* or clang leaves both calls out */
+        }
         for (int k = 0; k < 8; k++)
             free(p[k]);
     }

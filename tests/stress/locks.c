@@ -142,6 +142,47 @@ scene_mutex(struct stress_random *r)
     free(s);
 }
 
+/* --- a mutex in what it protects, freed by the last one -------------------- */
+
+struct counted {
+    bl_mutex mutex;
+    int owners; /* protected by mutex */
+};
+
+static void
+use_counted(void *scene, struct stress_random *r)
+{
+    struct counted *c = scene;
+    bool is_last;
+
+    for (int i = stress_below(r, 20); i > 0; i--) {
+        bl_mutex_lock(&c->mutex);
+        if (stress_chance(r, 10))
+            stress_dawdle(r);
+        bl_mutex_unlock(&c->mutex);
+    }
+    bl_mutex_lock(&c->mutex);
+    is_last = --c->owners == 0;
+    bl_mutex_unlock(&c->mutex);
+    if (!is_last)
+        return;
+    memset(c, 0x5a, sizeof *c);
+    gosched();
+    for (size_t i = 0; i < sizeof *c; i++)
+        STRESS_COMPARE(((unsigned char *)c)[i], ==, 0x5a);
+    free(c);
+}
+
+static void
+scene_counted(struct stress_random *r)
+{
+    struct counted *c = stress_make(1, sizeof *c);
+    int n = some(r);
+
+    c->owners = n;
+    wait_for(start_crowd(n, use_counted, c, r));
+}
+
 /* --- readers and writers -------------------------------------------------- */
 
 struct shelf {
@@ -678,7 +719,7 @@ scene_flights(struct stress_random *r)
 /* --- rounds --------------------------------------------------------------- */
 
 static void (*const scenes[])(struct stress_random *r) = {
-    scene_mutex,     scene_rwmutex, scene_queue, scene_signals,  scene_semaphore,
+    scene_mutex,     scene_counted, scene_rwmutex, scene_queue, scene_signals,  scene_semaphore,
     scene_waitgroup, scene_once,    scene_pool,  scene_errgroup, scene_flights,
 };
 

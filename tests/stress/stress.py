@@ -34,7 +34,7 @@ LATE_S = 120            # over its time and patience, until the driver steps in
 DUMP_S = 20             # for a program to write what SIGQUIT asks for
 TAIL = 30               # lines of a failure that are printed
 # These wait for what is outside Belay, whose clock stands still meanwhile.
-NOT_DETERMINISTIC = ("blocking", "net", "threads")
+NOT_DETERMINISTIC = ("blocking", "net", "profiled", "threads")
 
 
 def arguments():

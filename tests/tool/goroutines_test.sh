@@ -192,7 +192,7 @@ case $("${CC:-gcc}" --version | head -n 1)${SANITIZE-} in
         '^4 goroutines \[chan receive\]: [0-9]' \
         '^    receives +/.*/goroutines.c:21$' \
         '^    created by main +/.*/goroutines.c:39$' \
-        '^    pending defer cleans_up\(...\) in holds +/.*/goroutines.c:28$'
+        '^    pending defer in holds: cleans_up +/.*/goroutines.c:28$'
     ;;
 esac
 if command -v go >/dev/null; then

@@ -40,7 +40,7 @@ gives 0 "belay $(sed -n 's/.*BL_VERSION "\(.*\)"/\1/p' "$source/include/belay/co
 gives 2 'which command?'
 gives 2 "there is no command 'porf'" porf
 gives 2 "there is no command 'porf'" help porf
-for command in prof flame goroutines top; do
+for command in prof flame goroutines top lab; do
     gives 0 "usage: belay $command" help $command
     gives 0 "usage: belay $command" $command --help
     gives 0 "usage: belay $command" $command -h
@@ -56,6 +56,17 @@ gives 2 'which report' prof cpu.pb heap0.pb
 gives 2 'which report' prof peek cpu.pb x y
 gives 2 '-svg or -collapsed' flame -svg -collapsed cpu.pb
 gives 2 'wants 1 or more' flame -n 0 cpu.pb -o -
+gives 2 'which experiment' lab
+gives 2 "there is no experiment 'leaks'" lab leaks
+gives 2 "there is no mistake 'lop'" lab leak loop lop
+gives 2 '-serve wants one mistake' lab leak -serve 127.0.0.1:0
+gives 2 '-serve neither draws nor prints' lab leak -serve 127.0.0.1:0 -csv loop
+gives 2 '-right is for -serve' lab leak -right loop
+gives 2 '-time wants 1 or more' lab leak -time 0 loop
+gives 2 "-n wants a number, not '1e5'" lab leak -n 1e5
+gives 1 '-serve 127.0.0.1:x: Invalid argument' lab leak -n 1 -serve 127.0.0.1:x loop
+gives 1 "not an address of this machine" lab leak -n 1 -serve 192.0.2.1:80 loop
+gives 0 'goroutines blocked for ever on a channel' lab leak -list
 gives 1 "'a(' is not a regular expression" prof peek 'a(' cpu.pb
 gives 1 "-focus: 'a('" prof -focus 'a(' cpu.pb
 gives 2 "-state: 'a('" goroutines -state 'a(' cpu.pb
@@ -128,7 +139,7 @@ fi
 # --- the manual -----------------------------------------------------------------------------
 
 checked=$((checked + 1))
-for command in prof flame goroutines top; do
+for command in prof flame goroutines top lab; do
     "$belay" help $command | sed -n 's/^  -\([a-z]*\) .*/\1/p'
 done | sort -u >options
 sed -n 's/^\.It Fl \([a-z]*\).*/\1/p' "$source/docs/belay.1.in" | sort >manual

@@ -31,6 +31,9 @@ enum { BL__NSAVED = 20 };
 /* A function is entered with CFA = sp: a call pushes nothing. */
 enum { BL__ENTRY_CFA_OFFSET = 0 };
 
+/* Where ptrace() has the stack pointer among the general registers. */
+enum { BL__PTRACE_SP = 31 };
+
 /* Where a DWARF column is kept.  Column 96 is what libgcc takes for the pc of a
  * signal frame (entry.S). */
 #define BL__COLUMN_D8 72

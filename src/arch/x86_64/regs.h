@@ -29,4 +29,7 @@ enum { BL__NSAVED = 7 };
  * address. */
 enum { BL__ENTRY_CFA_OFFSET = 8 };
 
+/* Where ptrace() has the stack pointer among the general registers. */
+enum { BL__PTRACE_SP = 19 };
+
 #endif

@@ -1,0 +1,3 @@
+module files_tree
+
+go 1.26

@@ -1,0 +1,3 @@
+module routes_tree
+
+go 1.26

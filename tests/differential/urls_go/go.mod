@@ -1,0 +1,3 @@
+module urls_tree
+
+go 1.26

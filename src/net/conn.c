@@ -203,6 +203,7 @@ once(struct transfer *x, size_t *done)
         return r;
     if (r > 0 && (size_t)r < x->size && x->c->is_tcp)
         bl__fd_is_drained(&x->c->fd);
+    bl__fd_moved(&x->c->fd, BL__READS, (size_t)r);
     *done = (size_t)r;
     return 0;
 }
@@ -379,6 +380,7 @@ write_all(struct transfer *x, size_t *done)
         *done += (size_t)r;
         x->buf = (char *)x->buf + r;
         x->size -= (size_t)r;
+        bl__fd_moved(&x->c->fd, BL__WRITES, (size_t)r);
     } while (x->size > 0);
     return 0;
 }
@@ -456,6 +458,7 @@ write_parts(struct transfer *x, size_t *done)
         if (r < 0)
             return r;
         *done += (size_t)r;
+        bl__fd_moved(&x->c->fd, BL__WRITES, (size_t)r);
         skip += (size_t)r;
         while (count > 0 && skip >= parts->iov_len) {
             skip -= parts->iov_len;

@@ -76,6 +76,9 @@ bl_error *bl__net_cause(ssize_t result, const char *call, const bl_context *ctx)
 bl_error *bl__net_error(const char *op, const char *network, const bl_addr *source,
                         const bl_addr *address, bl_error *cause);
 
+/* Of a network that there is not. */
+bl_error *bl__net_unknown(const char *op, const char *network);
+
 /* --- addresses (addr.c) ----------------------------------------------------------- */
 
 /* What a network's name means. */

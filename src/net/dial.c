@@ -363,8 +363,7 @@ dial(const char *network, const char *address, const struct bl__limit *limit, bl
 
     *c = NULL;
     if (!net)
-        return bl__net_error("dial", network, NULL, NULL,
-                             bl_errorf("unknown network %s", network));
+        return bl__net_unknown("dial", network);
     err = bl__lookup(net, address, false, addrs, MOST_ADDRESSES, &n);
     if (err)
         return bl__net_error("dial", net->name, NULL, NULL, err);

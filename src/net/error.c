@@ -90,6 +90,11 @@ bl__net_cause(ssize_t result, const char *call, const bl_context *ctx)
 
 /* --- the operation ------------------------------------------------------------------- */
 
+struct op {
+    bl_net_error base;
+    char *name;                  /* of a network that is none: the caller's may be gone */
+};
+
 static size_t
 op_text(const bl_error *err, char *buf, size_t size)
 {
@@ -126,16 +131,17 @@ op_cause(const bl_error *err)
 static void
 op_free(bl_error *err)
 {
-    bl_net_error *e = (bl_net_error *)err;
+    struct op *e = (struct op *)err;
 
-    free(e->source);
-    free(e->address);
+    free(e->base.source);
+    free(e->base.address);
+    free(e->name);
 }
 
 const bl_error_kind bl_net_error_kind = {
     .name = "*net.OpError",
     .text = op_text,
-    .size = sizeof(bl_net_error),
+    .size = sizeof(struct op),
     .unwrap = op_cause,
     .clear = op_free,
 };
@@ -165,4 +171,18 @@ bl__net_error(const char *op, const char *network, const bl_addr *source,
     e->address = copy_address(address);
     e->err = cause;
     return &e->base;
+}
+
+bl_error *
+bl__net_unknown(const char *op, const char *network)
+{
+    bl_error *cause = bl_errorf("unknown network %s", network), *err;
+    char *name = strdup(network);
+
+    err = bl__net_error(op, name ? name : "", NULL, NULL, cause);
+    if (err == cause)
+        free(name);
+    else
+        ((struct op *)err)->name = name;
+    return err;
 }

@@ -432,10 +432,21 @@ bl__fd_try(struct bl__fd *fd, enum bl__direction d, const struct bl__bound *b,
         learns = false;
         if (r != -EAGAIN || !fd->can_wait)
             return r;
+        side->moved = 0;
         error = bl__fd_wait(fd, d, b);
         if (error)
             return error;
     }
+}
+
+void
+bl__fd_give_way(struct bl__fd *fd, enum bl__direction d)
+{
+    struct bl__g *g = bl__enter();
+
+    fd->sides[d].moved = 0;
+    bl__poll_yield(g);
+    bl__leave(g);
 }
 
 /* poll() takes no lock: see bl__poll_reset. */

@@ -45,7 +45,8 @@ struct bl__fd {
         _Atomic int64_t deadline; /* BL_FOREVER: none */
         struct bl__timer timer;  /* in a heap or not: protected by poll->lock, ... */
         int64_t timer_at;        /* ... as is when; BL_FOREVER: it is not */
-        bool drained;            /* the last read took all there was; its user's, as: */
+        uint32_t moved;          /* bytes without a wait; its user's, as what follows */
+        bool drained;            /* the last read took all there was */
         uint8_t in_vain;         /* tries in a row, behind such a read, that had to wait */
         uint8_t spared;          /* such tries that were not made */
     } sides[2];
@@ -91,6 +92,20 @@ bl__fd_share(struct bl__fd *fd)
 
 /* With the turn: waits until a read, or write, would not have to. */
 int bl__fd_poll(struct bl__fd *fd, enum bl__direction d);
+
+/* Who moves much without having to wait lets others go on now and then: who has been
+ * sent something by it takes that while a cache has it. */
+enum { BL__GIVE_WAY_BYTES = 512 * 1024 };
+
+void bl__fd_give_way(struct bl__fd *fd, enum bl__direction d);
+
+/* With the turn, behind each step. */
+static inline void
+bl__fd_moved(struct bl__fd *fd, enum bl__direction d, size_t bytes)
+{
+    if (BL__UNLIKELY((fd->sides[d].moved += (uint32_t)bytes) >= BL__GIVE_WAY_BYTES))
+        bl__fd_give_way(fd, d);
+}
 
 /* With the turn, behind a read of TCP that has returned less than was asked for: there
  * was no more.  If the next one has always had to wait then, it is not tried. */

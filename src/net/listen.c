@@ -137,13 +137,6 @@ open_socket(const struct bl__network *net, const char *address,
     return bl__net_error("listen", net->name, NULL, addr, bl__net_cause(error, call, NULL));
 }
 
-static bl_error *
-unknown_network(const char *network)
-{
-    return bl__net_error("listen", network, NULL, NULL,
-                         bl_errorf("unknown network %s", network));
-}
-
 bl_error *
 bl_listen_with(const bl_listen_options *options, const char *network, const char *address,
                bl_listener **l)
@@ -157,7 +150,7 @@ bl_listen_with(const bl_listen_options *options, const char *network, const char
     *l = NULL;
     options = options ? options : &standard;
     if (!net || net->type == SOCK_DGRAM)
-        return unknown_network(network);
+        return bl__net_unknown("listen", network);
     err = open_socket(net, address, options, &addr, &number);
     if (err)
         return err;
@@ -185,7 +178,7 @@ bl_listen_packet(const char *network, const char *address, bl_conn **c)
 
     *c = NULL;
     if (!net || net->type != SOCK_DGRAM)
-        return unknown_network(network);
+        return bl__net_unknown("listen", network);
     err = open_socket(net, address, &standard, &addr, &number);
     if (err)
         return err;

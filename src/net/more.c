@@ -234,6 +234,8 @@ move_once(struct move *x, enum bl__direction d, const char *call,
     if (*r < 0 && *r != -EINVAL)
         err = bl__net_error(d == BL__READS ? "read" : "write", c->network, bl_conn_local(c),
                             &c->remote, bl__net_cause(*r, call, NULL));
+    if (*r > 0)
+        bl__fd_moved(&c->fd, d, (size_t)*r);
     if (in == BL__IN)
         bl__fd_leave(&c->fd, d);
     else if (in == BL__IN_CLOSED)

@@ -5,7 +5,7 @@
  *
  * There is no thread for it.  A thread that runs out of goroutines looks, without
  * waiting, before it steals, and every so often though it has some; the last thread
- * that goes to sleep does so in here and not on its futex (proc.c).  While others
+ * that goes to sleep does so in here and not on its futex (thread.c).  While others
  * work, nobody sleeps here: an event would wake a second thread for what the first is
  * about to find.  If those that work don't look for a millisecond, the monitor looks,
  * and sends a thread to sleep here.
@@ -94,10 +94,15 @@ static int
 make_set(void)
 {
     int set = bl__os_poll_make(), alarm = set < 0 ? set : bl__os_alarm_make();
+    int error = alarm < 0 ? alarm : bl__os_poll_add_alarm(set, alarm);
 
-    if (alarm < 0)
-        return alarm; /* the set stays behind, for nothing: it can be one at most */
-    bl__os_poll_add_alarm(set, alarm);
+    if (error < 0) {
+        if (set >= 0)
+            bl__os_close(set);
+        if (alarm >= 0)
+            bl__os_close(alarm);
+        return error;
+    }
     atomic_store(&poller.alarm, alarm + 1);
     atomic_store(&poller.set, set + 1);
     return 0;

@@ -83,10 +83,13 @@ bl__poll_is_wanted(void)
  * those whose wait has ended, claimed, for bl__ready_all(); NULL: none. */
 struct bl__g *bl__poll_look(int64_t until_ns);
 
+/* g has done much without waiting: who waits for I/O gets a turn. */
+void bl__poll_yield(struct bl__g *g);
+
 /* Wakes the M that sleeps in bl__poll_look(). */
 void bl__poll_interrupt(void);
 
-/* An M, which needs no P for that, goes to sleep in the poller unless one does (proc.c). */
+/* An M, which needs no P for that, goes to sleep in the poller unless one does (thread.c). */
 void bl__start_poller(void);
 
 /* The parent's set is not ours. */

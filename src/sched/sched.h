@@ -299,7 +299,7 @@ void bl__ready_counted(struct bl__g *g, bool next);
 /* Lets others run: the caller goes to the end of the queue. */
 void bl__yield(struct bl__g *g);
 
-/* --- processors (proc.c) ------------------------------------------------- */
+/* --- processors (find.c, thread.c, runq.c, start.c) ----------------------- */
 
 /* Puts g, runnable, where the current P, or else any, will find it. */
 void bl__enqueue(struct bl__g *g, bool next);

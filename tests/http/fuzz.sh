@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The Belay authors
 
 # fuzz.sh SECONDS [FOLDER]: libFuzzer on the server's request path (fuzz_request.c), with
-# corpus/ to begin with.  What it finds worth keeping stays in FOLDER, else nowhere; an
+# corpus/ and fuzz_corpus.txt to begin with.  What it finds worth keeping stays in FOLDER, else nowhere; an
 # input that breaks it is left there, or in the current folder: make a file for corpus/ of
 # it.  Wants BUILD, the library's build folder, and clang; exits with 77 without one.
 set -eu
@@ -39,6 +39,10 @@ for name in os.listdir(sys.argv[1]):
     data = text.encode("latin-1").decode("unicode_escape").encode("latin-1")
     if len(data) <= 4096:
         open(os.path.join(sys.argv[2], name), "wb").write(data)
+for number, line in enumerate(open(os.path.join(sys.argv[1], "../fuzz_corpus.txt"))):
+    if not line.startswith("#"):
+        data = line[:-1].encode("latin-1").decode("unicode_escape").encode("latin-1")
+        open(os.path.join(sys.argv[2], f"kept-{number}"), "wb").write(data)
 END
 cat >"$work/words" <<'END'
 "Content-Length: "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* idle.pml - who wakes whom: src/sched/proc.c, runq.c, monitor.c.
+/* idle.pml - who wakes whom: src/sched/find.c, thread.c, runq.c, monitor.c.
  *
  * Plain threads queue goroutines for all; one goroutine queues another on its own
  * P, in the ring or in run_next; Ms look for work, steal, spin, give their P up and

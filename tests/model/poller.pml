@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* poller.pml - who sleeps in the poller: src/sched/proc.c, poll.c, monitor.c.
+/* poller.pml - who sleeps in the poller: src/sched/thread.c, find.c, poll.c, monitor.c.
  *
  * Goroutines and a plain thread each read what the other end sends, at any time; who has
  * to wait for it leaves that to whoever looks.  Ms that find nothing go to sleep, one of

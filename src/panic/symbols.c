@@ -169,7 +169,7 @@ find_symbol(const struct dl_phdr_info *info, const ElfW(Dyn) *section, struct lo
     for (uint32_t i = 0; i < n; i++) {
         const ElfW(Sym) *s = &d.symbols[i];
 
-        if (s->st_shndx != SHN_UNDEF && s->st_value <= at &&
+        if (s->st_shndx != SHN_UNDEF && s->st_name != 0 && s->st_value <= at &&
             ELF64_ST_TYPE(s->st_info) != STT_TLS &&
             (s->st_size == 0 || at - s->st_value < s->st_size) &&
             (!best || s->st_value > best->st_value))
@@ -237,7 +237,7 @@ on_symbol(void *data, uintptr_t pc, const char *name, uintptr_t start, uintptr_t
     struct lookup *l = data;
 
     (void)size;
-    if (!name)
+    if (!name || !*name)
         return;
     copy(l->symbol->name, sizeof l->symbol->name, name);
     l->symbol->offset = pc - start;

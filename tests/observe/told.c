@@ -265,13 +265,10 @@ main(int argc, char **argv)
     bl_go(panic_and_wait);
     bl_go(bubble);
     bl_go(start_one);
-    bl_sleep(300 * BL_MILLISECOND);
-    forward_s = MINUTES * 60;
-    bl_sleep(300 * BL_MILLISECOND);
     bl_go(compute);
-    bl_go(receive); /* for some moments only */
-    bl_sleep(300 * BL_MILLISECOND);
-    bl_go(start_one); /* perhaps it has not begun */
+    bl_sleep(500 * BL_MILLISECOND);
+    forward_s = MINUTES * 60; /* no more sleep from here on: the kernel's clock stays */
+    bl_go(start_one);         /* perhaps it has not begun */
     for (int debug = 1; debug <= 2; debug++)
         write_list(argv[1], debug);
     _exit(0);

@@ -78,12 +78,13 @@ fetch(bl_http_client *client, bl_http_call_options *call, const char *field)
     return err;
 }
 
-static void
+/* Returns the body's memory. */
+static char *
 put_number(bl_http_call_options *call, int option, const char *text)
 {
-    static char *body;
     static size_t left;
     size_t n = strtoul(text, NULL, 10);
+    char *body = NULL;
 
     if (option == 's') {
         left = n;
@@ -94,6 +95,7 @@ put_number(bl_http_call_options *call, int option, const char *text)
         call->body = memset(body, 'x', n);
         call->body_size = n;
     }
+    return body;
 }
 
 int
@@ -102,6 +104,7 @@ main(int argc, char **argv)
     bl_http_client_options options = {0};
     bl_http_call_options call = {0};
     const char *field = NULL;
+    char *body = NULL;
     bl_http_client *client;
     bl_error *err = NULL;
     int option, status = 0;
@@ -116,7 +119,7 @@ main(int argc, char **argv)
         else if (option == 'h')
             field = optarg;
         else if (option == 'n' || option == 's')
-            put_number(&call, option, optarg);
+            body = put_number(&call, option, optarg);
         else
             return 2;
     }
@@ -141,5 +144,6 @@ main(int argc, char **argv)
     }
     bl_http_client_free(client);
     bl_http_tls_free(options.tls);
+    free(body);
     return status;
 }

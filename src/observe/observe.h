@@ -240,6 +240,7 @@ struct bl__snapshot {
     size_t used, size;
     void *blocks;
     bool is_cut;            /* memory was short, or somebody lost patience */
+    bool has_woken;         /* a sleeper has, while it was looked at */
     uint64_t unknown;       /* goroutines whose deferred calls could not be looked at */
     uint64_t left_out;      /* deferred calls of goroutines that have too many to list */
 };

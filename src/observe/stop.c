@@ -35,6 +35,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -339,6 +340,7 @@ struct noting {
     void *arg;
     bool is_weak;                /* somebody may go on behind our back */
     bool is_asleep;              /* it may wake while it is looked at */
+    bool has_woken;              /* one has */
     const struct bl__calls *at;  /* the next frame with deferred calls ... */
     struct bl__calls node;       /* ... and a copy of it */
     uint32_t npending;
@@ -547,7 +549,10 @@ walk_asleep(struct noting *n, const struct bl__g *g, const struct slot *slot)
     n->is_asleep = true;
     walk_from(n, g, &slot->ctx, true);
     n->is_asleep = false;
-    return bl__asleep_still(&slot->asleep);
+    if (bl__asleep_still(&slot->asleep))
+        return true;
+    n->has_woken = true;
+    return false;
 }
 
 /* Returns whether its stack is known. */
@@ -707,39 +712,78 @@ bl__stopped_thread(int tid, uintptr_t *sigstack_low, uintptr_t *sigstack_high)
     return NULL;
 }
 
+struct stopping {
+    void (*f)(void *arg);
+    void *arg;
+    enum bl__spared spared;
+    bool keeps_modules;
+    bool done, is_whole;
+    int64_t stopped_ns;
+};
+
+/* With one_at_a_time, and sched.lock. */
+static void
+stop_and_call(struct stopping *a)
+{
+    const struct bl__g *g = bl__core->self_or_null();
+    static struct bl__stack stack; /* protected by one_at_a_time */
+    int64_t began;
+
+    a->done = make_slots(g ? g->m : NULL);
+    if (!a->done)
+        return;
+    began = bl__core->now();
+    if (a->spared != BL__SPARE_NONE)
+        find_asleep(a->spared == BL__SPARE_ASLEEP ? &stack : NULL);
+    stop_all();
+    mark_running(true);
+    a->f(a->arg);
+    mark_running(false);
+    a->is_whole = !atomic_load(&stop.lost);
+    let_go();
+    a->stopped_ns = bl__core->now() - began;
+}
+
+static int
+on_any_module(struct dl_phdr_info *info, size_t size, void *a)
+{
+    (void)info, (void)size;
+    stop_and_call(a);
+    return 1;
+}
+
+/* While the loader's list is locked no module goes: threads that are not ours, and do not
+ * stand still, may be about to close one whose tables a walk reads.  Behind sched.lock,
+ * which fork() takes: no child finds that list locked. */
+static bool
+run_stopping(struct stopping *a)
+{
+    pthread_mutex_lock(&one_at_a_time);
+    set_handler();
+    lock_sched();
+    if (a->keeps_modules)
+        dl_iterate_phdr(on_any_module, a);
+    else
+        stop_and_call(a);
+    bl__unlock(&bl__core->sched->lock);
+    if (a->done)
+        drop_slots();
+    pthread_mutex_unlock(&one_at_a_time);
+    return a->is_whole;
+}
+
 bool
 bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
                   int64_t *stopped_ns)
 {
-    const struct bl__g *g = bl__core->self_or_null();
-    static struct bl__stack stack; /* protected by one_at_a_time */
-    bool is_whole = false, done;
-    int64_t began;
+    struct stopping a = {.f = f, .arg = arg, .spared = spared};
+    bool is_whole = run_stopping(&a);
 
-    pthread_mutex_lock(&one_at_a_time);
-    set_handler();
-    lock_sched();
-    done = make_slots(g ? g->m : NULL);
-    if (done) {
-        began = bl__core->now();
-        if (spared != BL__SPARE_NONE)
-            find_asleep(spared == BL__SPARE_ASLEEP ? &stack : NULL);
-        stop_all();
-        mark_running(true);
-        f(arg);
-        mark_running(false);
-        is_whole = !atomic_load(&stop.lost);
-        let_go();
-        *stopped_ns = bl__core->now() - began;
-    }
-    bl__unlock(&bl__core->sched->lock);
-    if (done)
-        drop_slots();
-    pthread_mutex_unlock(&one_at_a_time);
+    *stopped_ns = a.stopped_ns;
     return is_whole;
 }
 
-/* One try; the last one spares nobody. */
+/* One try; is_last: sleepers wake again and again, it spares nobody. */
 static void
 take(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g), void *arg,
      bool is_last)
@@ -747,6 +791,7 @@ take(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g), vo
     struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct bl__g *g = bl__core->self_or_null();
+    struct stopping stopping;
     struct bl__ctx ctx;
 
     *s = (struct bl__snapshot){.last = &s->first};
@@ -759,9 +804,12 @@ take(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g), vo
                          .wants = wants, .arg = arg,
                          .pending = (struct bl__pending *)(n + 1)};
     s->caller = n->caller ? g->id : 0;
-    if (!bl__stop_and_call(note_all, n, is_last ? BL__SPARE_NONE : BL__SPARE_ASLEEP,
-                           &s->stopped_ns))
+    stopping = (struct stopping){.f = note_all, .arg = n, .keeps_modules = true,
+                                 .spared = is_last ? BL__SPARE_NONE : BL__SPARE_ASLEEP};
+    if (!run_stopping(&stopping))
         s->is_cut = true;
+    s->stopped_ns = stopping.stopped_ns;
+    s->has_woken = n->has_woken;
     munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
 }
 
@@ -803,8 +851,9 @@ bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const stru
                      void *arg)
 {
     bl__labels_freeze();
+    s->has_woken = false;
     for (int tries = 1;; tries++) {
-        take(s, wants, arg, tries == TRIES);
+        take(s, wants, arg, tries == TRIES && s->has_woken);
         if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
             break;
         give_back(s);

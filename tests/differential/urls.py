@@ -95,4 +95,4 @@ def random_tree(seed, number):
 
 if __name__ == "__main__":
     sys.exit(trees.main("urls", __doc__, random_tree,
-                        ("http/url.c", "http/url_host.c", "http/url_escape.c")))
+                        sources=("http/url.c", "http/url_host.c", "http/url_escape.c")))

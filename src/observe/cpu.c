@@ -15,6 +15,7 @@
  * Rings are never unmapped: a signal may be late. */
 #define _GNU_SOURCE
 #include "observe/observe.h"
+#include "observe/untracked.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -109,18 +110,25 @@ look(struct ring *r, const siginfo_t *info, const void *ucontext)
 }
 
 static void
-on_signal(int sig, siginfo_t *info, void *ucontext)
+on_timer(const siginfo_t *info, const void *ucontext)
 {
-    int saved = errno;
     struct ring *r = info->si_value.sival_ptr;
-    bool is_ours = info->si_code == SI_TIMER;
+    int saved;
 
-    if (is_ours && atomic_load(&r->is_on))
+    bl__untracked();
+    saved = errno;
+    if (atomic_load(&r->is_on))
         look(r, info, ucontext);
     errno = saved;
-    if (is_ours)
-        return;
-    if (cpu.old.sa_flags & SA_SIGINFO)
+    bl__tracked_again();
+}
+
+static void
+on_signal(int sig, siginfo_t *info, void *ucontext)
+{
+    if (info->si_code == SI_TIMER)
+        on_timer(info, ucontext);
+    else if (cpu.old.sa_flags & SA_SIGINFO)
         cpu.old.sa_sigaction(sig, info, ucontext);
     else if (cpu.old.sa_handler != SIG_DFL && cpu.old.sa_handler != SIG_IGN)
         cpu.old.sa_handler(sig);
@@ -230,10 +238,7 @@ add_sample(const uintptr_t header[HEADER], const uintptr_t *pcs)
     struct bl__sample s = {.pcs = pcs, .n = (uint32_t)header[0],
                            .value = {(int64_t)header[1], (int64_t)header[1] * cpu.period_ns}};
 
-    if (labels) {
-        s.labels = labels->bytes;
-        s.labels_size = labels->size;
-    }
+    s.labels_size = bl__labels_bytes(labels, &s.labels);
     *(header[3] & WHOLE ? &cpu.whole : &cpu.cut) += header[1];
     bl__profile_add(&cpu.profile, &s);
 }

@@ -35,12 +35,11 @@ state_of(const struct bl__seen *seen)
 static uint32_t
 put_labels(char *labels, const struct bl__seen *seen)
 {
-    uint32_t size = 0;
+    const char *bytes;
+    uint32_t size = bl__labels_bytes(seen->labels, &bytes);
 
-    if (seen->labels) {
-        size = seen->labels->size;
-        memcpy(labels, seen->labels->bytes, size);
-    }
+    if (size > 0)
+        memcpy(labels, bytes, size);
     return bl__labels_put(labels, size, "state", state_of(seen));
 }
 

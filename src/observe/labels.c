@@ -80,6 +80,18 @@ bl__labels_thaw(void)
     }
 }
 
+/* A snapshot has them out of another thread's goroutine; which may have ended. */
+uint32_t
+bl__labels_bytes(const struct bl_labels *labels, const char **bytes)
+{
+    if (!labels)
+        return 0;
+    /* acquire: pairs with the release in bl_labels_set */
+    (void)atomic_load_explicit(&labels->count, memory_order_acquire);
+    *bytes = labels->bytes;
+    return labels->size;
+}
+
 /* Those who had frozen them are not there; what is in the list is lost. */
 void
 bl__labels_in_child(void)
@@ -109,9 +121,10 @@ bl_labels_set(const char *key, const char *value)
     size = bl__labels_put(bytes, size, key, value);
     new = malloc(sizeof *new + size);
     if (new) {
-        new->count = 1;
         new->size = size;
         memcpy(new->bytes, bytes, size);
+        /* release: pairs with the acquire in bl__labels_bytes */
+        atomic_store_explicit(&new->count, 1, memory_order_release);
     } else if (old) {
         keep(old); /* for want of memory: as they were */
         new = old;

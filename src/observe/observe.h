@@ -368,6 +368,8 @@ void bl__labels_start(void);
 /* Keeps those that nobody has any more, until as many calls of _thaw(). */
 void bl__labels_freeze(void);
 void bl__labels_thaw(void);
+/* Key and value, key and value.  Returns their size in bytes; 0 if labels is NULL. */
+uint32_t bl__labels_bytes(const struct bl_labels *labels, const char **bytes);
 
 /* --- profiles there are (pprof.c) ------------------------------------------------ */
 

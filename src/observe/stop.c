@@ -30,6 +30,7 @@
  * is not in the end says so (is_cut, unknown). */
 #define _GNU_SOURCE
 #include "observe/observe.h"
+#include "observe/untracked.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,13 +159,16 @@ stand_still(void *ucontext)
 static void
 on_signal(int sig, siginfo_t *info, void *ucontext)
 {
-    int saved = errno;
     bool is_ours;
+    int saved;
 
+    bl__untracked();
+    saved = errno;
     atomic_fetch_add(&stop.handling, 1); /* before it looks at moment: see drop_slots */
     is_ours = stand_still(ucontext);
     atomic_fetch_sub(&stop.handling, 1);
     errno = saved;
+    bl__tracked_again();
     if (is_ours || info->si_code == SI_TKILL)
         return;
     if (stop.old.sa_flags & SA_SIGINFO)
@@ -761,10 +765,12 @@ run_stopping(struct stopping *a)
     pthread_mutex_lock(&one_at_a_time);
     set_handler();
     lock_sched();
+    bl__untracked();
     if (a->keeps_modules)
         dl_iterate_phdr(on_any_module, a);
     else
         stop_and_call(a);
+    bl__tracked_again();
     bl__unlock(&bl__core->sched->lock);
     if (a->done)
         drop_slots();

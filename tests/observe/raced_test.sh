@@ -11,5 +11,5 @@ esac
 source=${SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 build=${BUILD:-$source/build}
 [ -x "$build/tests/observe-raced" ] || exit 77
-export TSAN_OPTIONS="suppressions=$source/tests/observe/tsan.supp exitcode=66 ${TSAN_OPTIONS-}"
+export TSAN_OPTIONS="exitcode=66 ${TSAN_OPTIONS-}"
 timeout 120 "$build/tests/observe-raced" 5

@@ -2,16 +2,8 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* http/escape.c - text for HTML and URLs, and back. */
+#include "http/hex.h"
 #include "http/http.h"
-
-static int
-hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0'
-         : c >= 'a' && c <= 'f' ? c - 'a' + 10
-         : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                : -1;
-}
 
 ptrdiff_t
 bl__unescape(const char *from, size_t n, char *to, bool plus)
@@ -26,8 +18,8 @@ bl__unescape(const char *from, size_t n, char *to, bool plus)
         } else if (*from != '%') {
             *at++ = *from;
         } else {
-            if (end - from < 3 || (high = hex_digit(from[1])) < 0 ||
-                (low = hex_digit(from[2])) < 0 || high + low == 0)
+            if (end - from < 3 || (high = bl__hex_value(from[1])) < 0 ||
+                (low = bl__hex_value(from[2])) < 0 || high + low == 0)
                 return -1;
             *at++ = (char)(16 * high + low);
             from += 2;

@@ -11,6 +11,8 @@
  * handed on as a whole once all its lines have passed. */
 #include "http/parser.h"
 
+#include "http/hex.h"
+
 #include <http_parser.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -502,15 +504,6 @@ bad_chunk(struct bl__parser *p, const char *why)
     return BL__CHUNK_BAD;
 }
 
-static int
-hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0'
-         : c >= 'a' && c <= 'f' ? c - 'a' + 10
-         : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                : -1;
-}
-
 /* size [;extension] CR LF */
 static bool
 pass_size(struct bl__parser *p, const char *line, size_t n)
@@ -519,7 +512,7 @@ pass_size(struct bl__parser *p, const char *line, size_t n)
     uint64_t size = 0;
     int digit;
 
-    while (digits < n && digits < 16 && (digit = hex_digit(line[digits])) >= 0) {
+    while (digits < n && digits < 16 && (digit = bl__hex_value(line[digits])) >= 0) {
         size = 16 * size + (uint64_t)digit;
         digits++;
     }

@@ -116,8 +116,7 @@ bl__path_can_decode(const char *path, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (path[i] != '%')
             continue;
-        if (i + 2 >= n || bl__hex_value((unsigned char)path[i + 1]) < 0 ||
-            bl__hex_value((unsigned char)path[i + 2]) < 0)
+        if (i + 2 >= n || bl__hex_value(path[i + 1]) < 0 || bl__hex_value(path[i + 2]) < 0)
             return false;
         i += 2;
     }
@@ -131,8 +130,7 @@ bl__path_decode(const char *path, size_t n, char *to)
 
     for (size_t i = 0; i < n; i++) {
         if (path[i] == '%' && bl__path_can_decode(path + i, n - i < 3 ? n - i : 3)) {
-            to[length++] = (char)(bl__hex_value((unsigned char)path[i + 1]) << 4 |
-                                  bl__hex_value((unsigned char)path[i + 2]));
+            to[length++] = (char)(bl__hex_value(path[i + 1]) << 4 | bl__hex_value(path[i + 2]));
             i += 2;
         } else {
             to[length++] = path[i];

@@ -6,6 +6,8 @@
 #ifndef BELAY_HTTP_PATTERN_H
 #define BELAY_HTTP_PATTERN_H
 
+#include "http/hex.h"
+
 #include <belay/errors.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -88,16 +90,6 @@ size_t bl__path_encode(const char *path, size_t n, char *to, bool keep_percent);
 bool bl__path_can_decode(const char *path, size_t n);
 /* Decodes what can be decoded.  Returns the length; to may be path. */
 size_t bl__path_decode(const char *path, size_t n, char *to);
-
-/* The value of a hexadecimal digit; -1. */
-static inline int
-bl__hex_value(unsigned char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* FNV-1a. */
 #define BL__HASH_START UINT32_C(2166136261)

@@ -70,8 +70,7 @@ decoded_byte(const char **at)
         return (unsigned char)*s;
     }
     *at = s + 3;
-    return (unsigned char)(bl__hex_value((unsigned char)s[1]) << 4 |
-                           bl__hex_value((unsigned char)s[2]));
+    return (unsigned char)(bl__hex_value(s[1]) << 4 | bl__hex_value(s[2]));
 }
 
 static struct piece

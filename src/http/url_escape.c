@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "http/url.h"
 
+#include "http/hex.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -92,23 +94,13 @@ must_escape(unsigned char c, enum bl__url_place where)
     return !is_alphanumeric(c) && !(places(c) & where);
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* What "%xx" at the beginning of s stands for; -1 if it is none. */
 static int
 escape_value(struct bl__span s)
 {
-    if (s.n < 3 || hex_value(s.at[1]) < 0 || hex_value(s.at[2]) < 0)
+    if (s.n < 3 || bl__hex_value(s.at[1]) < 0 || bl__hex_value(s.at[2]) < 0)
         return -1;
-    return hex_value(s.at[1]) << 4 | hex_value(s.at[2]);
+    return bl__hex_value(s.at[1]) << 4 | bl__hex_value(s.at[2]);
 }
 
 /* In a host only what is not ASCII may be escaped; in a zone what could stand there anyway,

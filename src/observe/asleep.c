@@ -17,7 +17,6 @@
 #define _GNU_SOURCE
 #include "observe/observe.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,23 +27,6 @@
 
 enum { REACH = 64 * 1024, CANDIDATES = 64, FRAMES = 64 };
 
-static size_t
-read_task(int tid, const char *name, char *text, size_t size)
-{
-    char path[64];
-    ssize_t n;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    n = read(fd, text, size - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0 ? (size_t)n : 0;
-}
-
 /* How often it has been switched; 0: not known. */
 static uint64_t
 switches(int tid)
@@ -54,7 +36,7 @@ switches(int tid)
     const char *at, *behind;
     char text[4096];
 
-    if (!read_task(tid, "status", text, sizeof text) || !(at = strstr(text, voluntary)) ||
+    if (bl__task_read(tid, "status", text, sizeof text) <= 0 || !(at = strstr(text, voluntary)) ||
         !(behind = strstr(at, others)))
         return 0;
     return strtoull(at + sizeof voluntary - 1, NULL, 10) +
@@ -68,7 +50,7 @@ read_place(int tid, uintptr_t *sp, uintptr_t *pc)
     char text[256];
     uint64_t stack, code;
 
-    if (!read_task(tid, "syscall", text, sizeof text) ||
+    if (bl__task_read(tid, "syscall", text, sizeof text) <= 0 ||
         sscanf(text, "%*d %*x %*x %*x %*x %*x %*x %" SCNx64 " %" SCNx64, &stack, &code) != 2)
         return false;
     *sp = stack;

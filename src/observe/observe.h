@@ -190,6 +190,10 @@ void bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr
 void bl__stack_walk_of(struct bl__stack *stack, const struct bl__ctx *from,
                        const struct bl__g *g);
 
+/* Reads /proc/self/task/TID/NAME, and puts a zero behind it.  Returns the length, or a
+ * negative errno. */
+ptrdiff_t bl__task_read(int tid, const char *name, char *text, size_t size);
+
 /* Copies memory that may not be there. */
 bool bl__peek(void *to, const void *from, size_t size);
 

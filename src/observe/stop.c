@@ -224,23 +224,34 @@ make_slots(const struct bl__m *own)
     return true;
 }
 
+ptrdiff_t
+bl__task_read(int tid, const char *name, char *text, size_t size)
+{
+    char path[64];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    n = read(fd, text, size - 1);
+    n = n < 0 ? -errno : n;
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n;
+}
+
 /* Whether the thread has the signal blocked; one that has ended does nothing any more. */
 static bool
 blocks_signal(int tid)
 {
-    char path[64], text[4096];
-    const char *at;
-    ssize_t n;
-    int fd;
+    char text[4096];
+    ssize_t n = bl__task_read(tid, "status", text, sizeof text);
+    const char *at = n > 0 ? strstr(text, "SigBlk:") : NULL;
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno != ENOENT;
-    n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    at = strstr(text, "SigBlk:");
+    if (n < 0)
+        return n != -ENOENT && n != -ESRCH;
     return at && (strtoull(at + 7, NULL, 16) >> (SIGNAL - 1) & 1);
 }
 

@@ -101,6 +101,9 @@ bool scene_accept(struct board *b, bl_conn **c);
 /* A server: each connection has a goroutine, which runs the handler.  The connection is
  * the handler's to release. */
 void scene_serve(struct board *b, void (*handle)(bl_conn *c));
+/* The same; it runs serve_one(connection, handle). */
+void scene_serve_by(struct board *b, void (*serve_one)(bl_conn *c, void (*handle)(bl_conn *)),
+                    void (*handle)(bl_conn *c));
 
 /* Answers a request of the client; false: there are no more. */
 bool scene_answer(bl_conn *c);

@@ -48,24 +48,15 @@ serve_one(bl_conn *c, void (*handle)(bl_conn *))
 }
 
 static void
-serve(struct board *b, void (*handle)(bl_conn *))
-{
-    bl_conn *c;
-
-    while (scene_accept(b, &c))
-        bl_go(serve_one, c, handle);
-}
-
-static void
 serve_wrong(struct board *b)
 {
-    serve(b, handle_wrong);
+    scene_serve_by(b, serve_one, handle_wrong);
 }
 
 static void
 serve_right(struct board *b)
 {
-    serve(b, handle_right);
+    scene_serve_by(b, serve_one, handle_right);
 }
 
 const struct mistake mistake_panic = {

@@ -38,6 +38,16 @@ scene_serve(struct board *b, void (*handle)(bl_conn *))
         bl_go(handle, c);
 }
 
+void
+scene_serve_by(struct board *b, void (*serve_one)(bl_conn *c, void (*handle)(bl_conn *)),
+               void (*handle)(bl_conn *))
+{
+    bl_conn *c;
+
+    while (scene_accept(b, &c))
+        bl_go(serve_one, c, handle);
+}
+
 bool
 scene_answer(bl_conn *c)
 {

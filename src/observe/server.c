@@ -121,7 +121,7 @@ start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 
     sigfillset(&all);
     pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, 512 * 1024);
+    pthread_attr_setstacksize(&attr, bl__core->stack_size(512 * 1024));
     pthread_sigmask(SIG_SETMASK, &all, &old);
     error = pthread_create(thread, &attr, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -97,6 +98,33 @@ struct start {
 
 /* A thread that blocks all signals for itself (the monitor) keeps its starter's
  * mask, for the threads that it starts: they run goroutines, which may fault. */
+/* Of one module. */
+static int
+add_tls(struct dl_phdr_info *info, size_t size, void *sum)
+{
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_TLS)
+            *(size_t *)sum += info->dlpi_phdr[i].p_memsz + info->dlpi_phdr[i].p_align;
+    return 0;
+}
+
+/* glibc puts the thread-locals of what is loaded when the program starts on each thread's
+ * stack; those of later modules are too many here, which harms nobody. */
+size_t
+bl__os_stack_size(size_t bytes)
+{
+    static _Atomic size_t known; /* relaxed: everybody finds the same */
+    size_t tls = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (tls == 0) {
+        tls = 1;
+        dl_iterate_phdr(add_tls, &tls);
+        atomic_store_explicit(&known, tls, memory_order_relaxed);
+    }
+    return (bytes + tls + 4095) & ~(size_t)4095;
+}
+
 static _Thread_local sigset_t starter_mask;
 static _Thread_local bool has_starter_mask;
 
@@ -132,7 +160,7 @@ bl__os_thread_start(void (*fn)(void *), void *arg, size_t stack_bytes,
         pthread_sigmask(SIG_SETMASK, NULL, &s->mask);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, stack_bytes);
+    pthread_attr_setstacksize(&attr, bl__os_stack_size(stack_bytes));
     sigfillset(&all);
     pthread_attr_setsigmask_np(&attr, no_signals ? &all : &s->mask);
     r = pthread_create(&thread, &attr, run, s);

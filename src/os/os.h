@@ -98,7 +98,10 @@ void bl__os_alarm_stop(int fd);
 
 /* --- threads and processors ---------------------------------------------- */
 
-/* Starts a thread that runs fn(arg) on a stack of stack_bytes; with no_signals it
+/* What to ask for, so that thread-locals leave a thread that many bytes of stack. */
+size_t bl__os_stack_size(size_t bytes);
+
+/* Starts a thread that runs fn(arg) with stack_bytes of stack; with no_signals it
  * blocks all of them.  Returns 0 or a negative errno. */
 int bl__os_thread_start(void (*fn)(void *), void *arg, size_t stack_bytes,
                         bool no_signals);

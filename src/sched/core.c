@@ -33,6 +33,7 @@ static const struct bl__core core = {
     .not_begun = bl__not_begun,
     .now = bl__os_now,
     .barrier = bl__os_barrier,
+    .stack_size = bl__os_stack_size,
     .here = bl__here,
     .ctx_at_rest = bl__ctx_at_rest,
     .ctx_from_signal = bl__ctx_from_signal,

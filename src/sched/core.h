@@ -34,6 +34,7 @@ struct bl__core {
     uintptr_t (*not_begun)(const struct bl__g *g);
     int64_t (*now)(void);
     void (*barrier)(void);
+    size_t (*stack_size)(size_t bytes);
 
     void (*here)(struct bl__ctx *ctx);
     void (*ctx_at_rest)(struct bl__ctx *ctx, const void *sp);

@@ -146,13 +146,16 @@ static BL__NOINLINE void
 start_monitor(void)
 {
     bool mine;
+    int error = 0;
 
     bl__lock(&bl__sched.lock);
     mine = !bl__sched.monitor_started;
     bl__sched.monitor_started = true;
     bl__unlock(&bl__sched.lock);
     if (mine && !bl__sched.seed)
-        bl__os_thread_start(bl__monitor, NULL, 64 * 1024, true);
+        error = bl__os_thread_start(bl__monitor, NULL, 64 * 1024, true);
+    if (error < 0) /* without it code that blocks would stop the others: Go ends, too */
+        bl__fatal_at("failed to create new OS thread", strerror(-error), NULL);
 }
 
 void

@@ -310,6 +310,34 @@ keep_time(bl_waitgroup *wg)
     bl_waitgroup_done(wg);
 }
 
+enum { MEETING = 6 };
+
+/* Thread-locals lie on threads' stacks: these are larger than what ours ask for. */
+static _Thread_local char plenty[1 << 20];
+
+static void
+meet(pthread_barrier_t *meeting, bl_waitgroup *wg)
+{
+    plenty[sizeof plenty / 2]++;
+    pthread_barrier_wait(meeting); /* the system's: each sits on a thread */
+    bl_waitgroup_done(wg);
+}
+
+static void
+threads_have_room_for_thread_locals(void)
+{
+    pthread_barrier_t meeting;
+    bl_waitgroup wg = {0};
+
+    pthread_barrier_init(&meeting, NULL, MEETING);
+    for (int i = 0; i < MEETING; i++) {
+        bl_waitgroup_add(&wg, 1);
+        go(meet, &meeting, &wg);
+    }
+    bl_waitgroup_wait(&wg);
+    pthread_barrier_destroy(&meeting);
+}
+
 /* As many of each as there are processors: without the monitor nothing else could
  * ever run.  The kernel shares two CPUs among all of them, so lateness is bounded by
  * its time slices; half a second says that nobody waits for a blocked one. */
@@ -730,6 +758,7 @@ main(void)
     RUN(locked_goroutines_take_their_thread_along);
     RUN(a_locked_main_may_leave);
     RUN(maxprocs_may_change);
+    RUN(threads_have_room_for_thread_locals);
     RUN(any_C_code_may_block);
     RUN(P24_panic_in_a_timers_function);
     RUN(F9_faults_and_overflows_in_goroutines);

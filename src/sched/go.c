@@ -82,7 +82,7 @@ bl__not_begun(const struct bl__g *g)
     const struct job *job = g->woken_by;
     struct bl__ctx ctx;
 
-    bl__ctx_at_rest(&ctx, g->sp);
+    bl__ctx_at_rest(&ctx, bl__rest(g));
     if (BL__CTX_PC(&ctx) != (uintptr_t)bl__go_entry || (uintptr_t)job < g->stack_low ||
         (uintptr_t)job >= g->stack_high)
         return 0;
@@ -141,21 +141,23 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
     return g;
 }
 
-/* The first goroutine needs the monitor from now on. */
+/* The first goroutine needs the monitor from now on; if the system has no thread for it
+ * the next one tries again. */
 static BL__NOINLINE void
 start_monitor(void)
 {
     bool mine;
-    int error = 0;
 
     bl__lock(&bl__sched.lock);
     mine = !bl__sched.monitor_started;
     bl__sched.monitor_started = true;
     bl__unlock(&bl__sched.lock);
-    if (mine && !bl__sched.seed)
-        error = bl__os_thread_start(bl__monitor, NULL, 64 * 1024, true);
-    if (error < 0) /* without it code that blocks would stop the others: Go ends, too */
-        bl__fatal_at("failed to create new OS thread", strerror(-error), NULL);
+    if (mine && !bl__sched.seed &&
+        bl__os_thread_start(bl__monitor, NULL, 64 * 1024, true) < 0) {
+        bl__lock(&bl__sched.lock);
+        bl__sched.monitor_started = false;
+        bl__unlock(&bl__sched.lock);
+    }
 }
 
 void

@@ -233,7 +233,7 @@ class Switch:
         self.level = gdb.selected_frame().level()
         newest = gdb.newest_frame()
         parked.real_sp = int(newest.read_register(layout(newest.architecture())[1]))
-        parked.sp = int(self.g["sp"])
+        parked.sp = int(self.g["sp"]) & ~1
         # or the thread's newest frame, if it is main's, would have no caller
         self.past_main = gdb.parameter("backtrace past-main")
         gdb.execute("set backtrace past-main on", to_string=True)

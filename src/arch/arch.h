@@ -67,9 +67,9 @@ void bl__call_at_root(void (*fn)(void *), void *arg) __attribute__((noreturn));
 
 /* --- stacks (switch.S, stack.c) ------------------------------------------ */
 
-/* Saves what a callee must keep on this stack, stores the stack pointer in *save,
- * and continues where `to` was saved.  Returns when somebody switches back. */
-void bl__switch(void **save, void *to);
+/* Saves what a callee must keep on this stack, stores the stack pointer in *save, with
+ * release, and continues where `to` was saved.  Returns when somebody switches back. */
+void bl__switch(void *_Atomic *save, void *to);
 
 /* Prepares a stack that ends at high: the first switch to the returned pointer
  * calls fn(arg), as the outermost frame.  fn does not return. */

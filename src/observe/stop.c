@@ -603,7 +603,7 @@ walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
         n->stack.pcs[0] = callee + 1;
         return true;
     }
-    bl__core->ctx_at_rest(&ctx, g->sp);
+    bl__core->ctx_at_rest(&ctx, bl__rest(g));
     walk_from(n, g, &ctx, true);
     return true;
 }

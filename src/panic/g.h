@@ -128,7 +128,7 @@ struct bl__bubble;
 /* The first two cache lines are what parking, waking and running touch. */
 struct bl__g {
     /* --- the scheduler's ------------------------------------------------- */
-    void *sp;                 /* registers lie there while it does not run */
+    void *_Atomic sp;         /* registers lie there while it rests: sched/hold.h */
     struct bl__m *m;          /* runs it; NULL: a plain thread */
     struct bl__g *next;       /* in a run queue or a list of free ones */
     _Atomic uint32_t status;  /* enum bl__status */
@@ -171,6 +171,14 @@ struct bl__g {
     bool sleeps;              /* plain thread: counted in sched.parked_threads */
     _Alignas(16) char inline_calls[BL__CALLS_INLINE];
 } __attribute__((aligned(64)));
+
+/* Where the registers of g, which rests, lie: the last bit is sched/hold.h's. */
+static inline void *
+bl__rest(const struct bl__g *g)
+{
+    return (void *)((uintptr_t)atomic_load_explicit(&g->sp, memory_order_acquire) &
+                    ~(uintptr_t)1);
+}
 
 /* What later layers, the scheduler and errors, add to the engine; each may be
  * NULL. */

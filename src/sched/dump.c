@@ -8,12 +8,15 @@
 
 #include "os/os.h"
 #include "sched/bubble.h"
+#include "sched/hold.h"
 
 #include <belay/go.h>
 #include <belay/test.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { MOST_PENDING = 64 };
 
 static const char *const reasons[] = {
 #define BL__REASON_TEXT(name, text, durable) text,
@@ -80,43 +83,82 @@ put_creator(struct bl__text *t, const struct bl__g *g)
     bl__put_frame(t, "created by ", g->created_pc - 1, behind);
 }
 
-/* The deferred calls that have not run, innermost function first. */
+/* What is read while a goroutine is held, and printed when it is not any more. */
+struct view {
+    struct bl__trace trace;
+    uintptr_t callee;         /* that it is to begin with; 0: it has begun */
+    unsigned n;
+    struct {
+        const struct bl__site *site;
+        uint64_t times;       /* registered there one after the other */
+    } pending[MOST_PENDING];  /* innermost function first */
+    uint64_t more;            /* deferred calls for which there was no room */
+};
+
 static void
-put_pending(struct bl__text *t, const struct bl__g *g)
+view_call(struct view *v, const struct bl__site *site)
 {
-    for (const struct bl__calls *node = g->calls; node; node = node->outer)
-        for (const struct bl__record *r = node->top; r; r = r->next)
-            bl__put_pending(t, r->site, 1);
+    if (v->n > 0 && v->pending[v->n - 1].site == site && v->more == 0)
+        v->pending[v->n - 1].times++;
+    else if (v->n < MOST_PENDING)
+        v->pending[v->n++] = (__typeof__(v->pending[0])){site, 1};
+    else
+        v->more++;
 }
 
-/* Only for a goroutine that does not run. */
 static void
-put_at_rest(struct bl__text *t, const struct bl__g *g)
+view_at_rest(struct view *v, const struct bl__g *g)
 {
-    uintptr_t callee = bl__not_begun(g);
     struct bl__ctx ctx;
 
-    if (callee) {
-        bl__put_frame(t, "", callee, "(...)");
+    v->n = 0;
+    v->more = 0;
+    v->callee = bl__not_begun(g);
+    if (v->callee)
         return;
-    }
-    bl__ctx_at_rest(&ctx, g->sp);
-    bl__put_stack(t, g, &ctx);
+    bl__ctx_at_rest(&ctx, bl__rest(g));
+    bl__trace_from(&v->trace, g, &ctx);
+    for (const struct bl__calls *node = g->calls; node; node = node->outer)
+        for (const struct bl__record *r = node->top; r; r = r->next)
+            view_call(v, r->site);
 }
 
 static void
-put_goroutine(struct bl__text *t, const struct bl__g *g)
+put_view(struct bl__text *t, const struct view *v)
 {
-    uint32_t status = atomic_load_explicit(&g->status, memory_order_acquire);
-
-    bl__put(t, "\n");
-    bl__put_header(t, g);
-    if (status == BL__G_RUNNING || !g->sp)
-        bl__put(t, "\tgoroutine running on other thread; stack unavailable\n");
+    if (v->callee)
+        bl__put_frame(t, "", v->callee, "(...)");
     else
-        put_at_rest(t, g);
-    if (status != BL__G_RUNNING)
-        put_pending(t, g);
+        bl__put_trace(t, &v->trace);
+    for (unsigned i = 0; i < v->n; i++)
+        bl__put_pending(t, v->pending[i].site, v->pending[i].times);
+    if (v->more > 0) {
+        bl__put(t, "...");
+        bl__put_uint(t, v->more);
+        bl__put(t, " pending defers elided...\n");
+    }
+}
+
+static void
+put_goroutine(struct bl__text *t, struct bl__g *g)
+{
+    char head[512];
+    struct bl__text h = BL__TEXT_INTO(head, sizeof head);
+    struct view v;
+    bool rests = bl__hold(g);
+
+    bl__put_header(&h, g);
+    bl__text_flush(&h);
+    if (rests) {
+        view_at_rest(&v, g);
+        bl__let_go(g);
+    }
+    bl__put(t, "\n");
+    bl__put(t, head);
+    if (rests)
+        put_view(t, &v);
+    else
+        bl__put(t, "\tgoroutine running on other thread; stack unavailable\n");
     put_creator(t, g);
 }
 

@@ -12,6 +12,7 @@
 #include "sched/proc.h"
 
 #include "os/os.h"
+#include "sched/hold.h"
 #include "sched/poll.h"
 #include "sched/track.h"
 
@@ -61,12 +62,16 @@ run_release(struct bl__m *m)
 static inline void
 switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 {
+    void *sp;
+
     m->g = to;
     to->m = m;
     atomic_store_explicit(&to->status, BL__G_RUNNING, memory_order_relaxed);
+    sp = bl__rest_to_leave(to);
     bl__set_self(to);
     bl__track_switch(m, from, to, dying);
-    bl__switch(&from->sp, to->sp);
+    bl__switch(&from->sp, sp);
+    bl__rest_left(from);
     bl__track_arrived(from);
     run_release(from->m);
     bl__track_runs(from);
@@ -166,6 +171,7 @@ bl__switch_for_good(struct bl__g *g, void (*release)(void *), void *arg)
 void
 bl__arrive(struct bl__g *g)
 {
+    bl__rest_left(g);
     bl__track_arrived(g);
     run_release(g->m);
     bl__track_runs(g);

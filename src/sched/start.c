@@ -7,6 +7,7 @@
 
 #include "os/os.h"
 #include "sched/core.h"
+#include "sched/hold.h"
 #include "sched/poll.h"
 #include "sched/track.h"
 
@@ -122,6 +123,7 @@ in_child(void)
     atomic_store(&bl__sched.poller, NULL);
     atomic_store(&bl__sched.needs_poller, false);
     bl__poll_in_child();
+    bl__hold_in_child();
     bl__symbols_in_child();
     bl__sched.all_ms = m;
     bl__sched.nms = m != NULL;

@@ -12,8 +12,7 @@ bool bl__tracked;
 static void
 add_root(void *unused, struct bl__g *g)
 {
-    uintptr_t low = atomic_load(&g->status) == BL__G_RUNNING ? g->stack_low
-                                                             : (uintptr_t)g->sp;
+    uintptr_t sp = (uintptr_t)atomic_load(&g->sp), low = sp ? sp & ~(uintptr_t)1 : g->stack_low;
 
     (void)unused;
     bl__track_root((void *)low, (uintptr_t)(g + 1) - low);

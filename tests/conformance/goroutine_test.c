@@ -624,6 +624,74 @@ O17_O20_stacks_tell_states_and_creators(void)
     chan_free(c);
 }
 
+static _Atomic bool enough;
+
+static void
+nothing(int *unused)
+{
+    (void)unused;
+}
+
+static void
+hand_on_from(int depth, chan_of(int) in, chan_of(int) out)
+{
+    returns_nothing {
+        int got = depth;
+
+        defer_call(nothing, &got);
+        if (depth > 0)
+            hand_on_from(depth - 1, in, out);
+        else if ((got = bl_recv(in)) != 0)
+            bl_send(out, got);
+    }
+}
+
+/* Each time from another depth. */
+static void
+hand_on(chan_of(int) in, chan_of(int) out)
+{
+    for (int i = 0; !enough; i++)
+        hand_on_from(i % 7, in, out);
+}
+
+/* They go on running while their stacks are read: by two at a time, who may meet. */
+static void
+read_stacks(char *text, size_t size, bl_waitgroup *wg)
+{
+    while (!enough) {
+        bl_stack_all(text, size);
+        CHECK(strncmp(text, "goroutine ", 10) == 0);
+    }
+    bl_waitgroup_done(wg);
+}
+
+static void
+O17_stacks_of_goroutines_that_run(void)
+{
+    enum { RING = 12 };
+    static char text[2][100000];
+    chan_of(int) c[RING];
+    bl_waitgroup wg = {0};
+
+    for (int i = 0; i < RING; i++)
+        c[i] = chan_make(int, RING);
+    for (int i = 0; i < RING; i++)
+        go(hand_on, c[i], c[(i + 1) % RING]);
+    for (int i = 0; i < RING; i += 3)
+        bl_send(c[i], 1);
+    bl_waitgroup_add(&wg, 2);
+    go(read_stacks, text[0], sizeof text[0], &wg);
+    go(read_stacks, text[1], sizeof text[1], &wg);
+    bl_sleep(2 * BL_SECOND);
+    enough = true;
+    bl_waitgroup_wait(&wg);
+    for (int i = 0; i < RING; i++)
+        bl_send(c[i], 0);
+    wait_until_alone();
+    for (int i = 0; i < RING; i++)
+        chan_free(c[i]);
+}
+
 static void
 select_nil(void)
 {
@@ -770,6 +838,7 @@ main(void)
     RUN(F18_locked_ones_too);
     RUN(G19_main_has_left);
     RUN(O17_O20_stacks_tell_states_and_creators);
+    RUN(O17_stacks_of_goroutines_that_run);
     RUN(O21_select_of_nil_channels);
     RUN(O28_quit_lists_all);
     RUN(O22_O26_O31_mistakes_list_all);

@@ -50,7 +50,7 @@ bl__switch:
         .cfi_offset 78, -16
         .cfi_offset 79, -8
         mov     x9, sp
-        str     x9, [x0]
+        stlr    x9, [x0]
         mov     sp, x1
         ldp     d14, d15, [sp, 144]
         ldp     d12, d13, [sp, 128]

@@ -11,6 +11,7 @@
 #include "os/os.h"
 #include "sched/core.h"
 #include "sched/poll.h"
+#include "sched/track.h"
 
 #include <belay/go.h>
 #include <errno.h>
@@ -306,6 +307,7 @@ worker(void *arg)
     bl__os_stack(&m->g0.stack_low, &m->g0.stack_high);
     m->g0_high = (uintptr_t)__builtin_frame_address(0);
     bl__set_self(&m->g0);
+    bl__track_thread(m);
     if (m->next_p)
         bl__own_p(m, m->next_p);
     m->next_p = NULL;

@@ -142,7 +142,7 @@ bl__track_arrived(struct bl__g *g)
 }
 
 /* And behind it.  The flag: no ordering of its own; locks and queues order what there
- * is to order. */
+ * is to order; but for the thread's beginning, when its thread-locals are written. */
 static inline void
 bl__track_runs(struct bl__g *g)
 {
@@ -151,6 +151,14 @@ bl__track_runs(struct bl__g *g)
     if (!g->fiber)
         g->fiber = __tsan_create_fiber(0);
     __tsan_switch_to_fiber(g->fiber, 1);
+    __tsan_acquire(&g->m->tid);
+}
+
+/* On m's own thread, before it runs anything. */
+static inline void
+bl__track_thread(struct bl__m *m)
+{
+    bl__track_give(&m->tid);
 }
 
 static inline void

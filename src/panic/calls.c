@@ -98,6 +98,7 @@ bl__skipped(const struct bl__calls *node)
     char buf[256];
     struct bl__text t = BL__TEXT_INTO(buf, sizeof buf);
 
+    BL__OBSERVE(skipped, site);
     if (site) {
         bl__put(&t, "bl_defer_call(");
         bl__put(&t, site->callee);
@@ -161,6 +162,7 @@ bl__push(struct bl__frame *frame, void *cfa, bl__thunk *thunk, void *callee,
     r->next = node->top;
     node->top = r;
     g->deferred++;
+    BL__OBSERVE(deferred, g, site);
     return r->args;
 }
 
@@ -176,6 +178,7 @@ bl__run(struct bl__calls *node)
         node->top = r->next;
         node->running = r;
         BL__LOG(g, NULL, "normal end calls deferred", 0, r->site->callee);
+        BL__OBSERVE(called, g, r->site, false);
         r->thunk(NULL, r->args);
     }
     bl__calls_close(g, node);

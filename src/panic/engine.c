@@ -164,6 +164,7 @@ bl__return_from(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
             BL__LOG(g, a, "calls deferred", 0, r->site->callee);
             g->busy = false;
             g->deferred_panic++;
+            BL__OBSERVE(called, g, r->site, true);
             bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
             g->busy = true;
         }
@@ -200,6 +201,7 @@ bl__run_calls(struct bl__g *g, struct bl__act *a, struct bl__ctx *ctx,
         BL__LOG(g, a, "calls deferred", 0, r->site->callee);
         g->busy = false;
         g->deferred_panic++;
+        BL__OBSERVE(called, g, r->site, true);
         bl__call_thunk(r->thunk, r->args, &a->callee_cfa);
         g->busy = true;
         BL__CHECK(g->act == a);
@@ -451,8 +453,10 @@ bl__anything_pending(struct bl__g *g, const struct bl__ctx *from)
 void
 bl_goexit(void)
 {
-    struct bl__act *a = bl__act_push(bl__self(), BL__ACT_GOEXIT);
+    struct bl__g *g = bl__self();
+    struct bl__act *a = bl__act_push(g, BL__ACT_GOEXIT);
 
+    BL__OBSERVE(exits, g);
     a->info.pc = (uintptr_t)__builtin_return_address(0);
     bl__raise(a);
 }

@@ -165,6 +165,7 @@ struct bl__g {
     uint32_t lock_depth;      /* bl_lock_os_thread() calls open */
     uint32_t stopped;         /* libbelay-pprof's, while it has stopped everything */
     void *labels;             /* the same library's; NULL: none */
+    int64_t event_at;         /* the same library's: see observe/sched.c */
     uint64_t deferred;        /* calls registered with bl_defer_call, ever */
     uint64_t deferred_panic;  /* of them, made by the engine */
     bool busy;                /* the engine runs, not code it called */

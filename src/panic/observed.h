@@ -19,8 +19,31 @@
 
 struct bl__g;
 struct bl__act;
+struct bl__site;
+struct bl__timer;
 
 struct bl__observed {
+    /* The caller has made g, which is runnable from now on; so is one that has waited. */
+    void (*_Atomic spawned)(struct bl__g *g);
+    void (*_Atomic readied)(struct bl__g *g);
+    /* A thread leaves `from`, whose status says why, and goes on with `to`.  One of them
+     * may be the thread's scheduler: is_system. */
+    void (*_Atomic switched)(struct bl__g *from, struct bl__g *to);
+    void (*_Atomic ended)(struct bl__g *g);
+    /* g's code blocks, or computes for long: others have its P.  It is back, and has one,
+     * or queues for one. */
+    void (*_Atomic detached)(struct bl__g *g);
+    void (*_Atomic came_back)(struct bl__g *g);
+    /* t's function is called. */
+    void (*_Atomic fired)(struct bl__timer *t);
+    /* g defers a call; one is made, by its function's end or, is_engine, by a panic or
+     * goexit.  (bl_defer blocks are code of their function: nobody is told.) */
+    void (*_Atomic deferred)(struct bl__g *g, const struct bl__site *site);
+    void (*_Atomic called)(struct bl__g *g, const struct bl__site *site, bool is_engine);
+    /* The innermost of the deferred calls that will not be made; the program ends. */
+    void (*_Atomic skipped)(const struct bl__site *site);
+    /* g leaves all its frames, by bl_goexit(). */
+    void (*_Atomic exits)(struct bl__g *g);
     /* g has waited, since the monotonic time `since`, for `reason`. */
     void (*_Atomic blocked)(struct bl__g *g, int reason, int64_t since);
     /* The caller lets go of what a waiter has waited for since then. */

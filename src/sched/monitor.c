@@ -48,6 +48,7 @@ bl__take_p(struct bl__p *p)
         m->detached = true;
         atomic_fetch_add_explicit(&bl__sched.detached, 1, memory_order_seq_cst);
         atomic_store_explicit(&p->m, NULL, memory_order_relaxed);
+        BL__OBSERVE(detached, m->g);
     }
     bl__unlock(&bl__sched.lock);
     return taken;

@@ -224,6 +224,7 @@ bl__ready_all(struct bl__g *g)
             wake_thread(g);
             continue;
         }
+        BL__OBSERVE(readied, g);
         atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
         *last = g;
         last = &g->next;
@@ -246,6 +247,7 @@ bl__ready_counted(struct bl__g *g, bool next)
         wake_thread(g);
         return;
     }
+    BL__OBSERVE(readied, g);
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
     bl__enqueue(g, next);
 }

@@ -64,6 +64,7 @@ switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 {
     void *sp;
 
+    BL__OBSERVE(switched, from, to);
     m->g = to;
     to->m = m;
     atomic_store_explicit(&to->status, BL__G_RUNNING, memory_order_relaxed);
@@ -325,6 +326,8 @@ bl__enter_slow(struct bl__g *g)
     if (!bl__yields_often())
         atomic_store_explicit(&m->attention, 0, memory_order_relaxed);
     lost = m->p == NULL;
+    if (lost)
+        BL__OBSERVE(came_back, g);
     if (lost && bl__sched.idle_ps) {
         bl__own_p(m, bl__idle_p_get());
         m->detached = false;

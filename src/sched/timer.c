@@ -184,6 +184,7 @@ bl__timers_run(struct bl__timers *h, int64_t now)
         if (!t)
             break;
         any = true;
+        BL__OBSERVE(fired, t);
         t->fn(t, now); /* from here on t may be gone */
     }
     return any;

@@ -435,7 +435,7 @@ struct bl__answer {
     char location[64];      /* of a 301 */
 };
 
-/* Answers "METHOD path?query".  wait(arg, ms) sleeps; it returns false when nobody
+/* Answers "METHOD path?query".  wait(arg, ns) sleeps; it returns false when nobody
  * waits for the answer any more. */
 struct bl__asker {
     const char *method, *path, *query, *body;
@@ -443,6 +443,10 @@ struct bl__asker {
     void *arg;
 };
 void bl__pages_answer(const struct bl__asker *ask, struct bl__answer *answer);
+
+/* What the scheduler and deferred calls do in the next ns, as text (sched.c).  Returns
+ * false if nobody waits for it any more. */
+bool bl__sched_watch(const struct bl__asker *a, int64_t ns, struct bl__buf *out);
 
 /* One thread more, or less, that can't wake a goroutine: deadlocks are still seen. */
 void bl__helper_begins(void);
@@ -461,5 +465,6 @@ void bl__sites_in_child(void);
 void bl__labels_in_child(void);
 void bl__ages_in_child(void);
 void bl__cpu_in_child(void);
+void bl__sched_in_child(void);
 
 #endif

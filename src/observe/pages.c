@@ -207,6 +207,21 @@ answer_cpu(const struct bl__asker *ask, struct bl__answer *a)
 /* --- the rest ------------------------------------------------------------ */
 
 static void
+answer_sched(const struct bl__asker *ask, struct bl__answer *a)
+{
+    char text[32];
+    int64_t seconds = 1;
+
+    if (*parameter(ask, "seconds", text, sizeof text) &&
+        (!read_number(text, &seconds) || seconds <= 0 || seconds > 86400))
+        refuse(a, 400, "invalid value for \"seconds\" - must be a positive integer");
+    else if (!bl__sched_watch(ask, seconds * 1000000000, &a->body))
+        refuse(a, 500, "nobody waits for the answer");
+    else
+        is_text(a);
+}
+
+static void
 answer_cmdline(struct bl__answer *a)
 {
     char buf[4096];
@@ -307,6 +322,9 @@ answer_index(struct bl__answer *a)
         bl__buf_print(b, "<li>%s: %s</li>\n", bl__source_at(i)->name, bl__source_at(i)->about);
     bl__buf_puts(b, "<li><a href=\"profile?seconds=10\">profile</a>: the CPU's. With "
                     "seconds=N it takes so long</li>\n"
+                    "<li><a href=\"sched?seconds=1\">sched</a>: What the scheduler and "
+                    "deferred calls do in seconds=N, and how long goroutines wait for a "
+                    "processor</li>\n"
                     "<li><a href=\"cmdline\">cmdline</a>: The command line of this "
                     "program</li>\n<li><a href=\"symbol\">symbol</a>: Names of program "
                     "counters</li>\n</ul></body></html>\n");
@@ -335,6 +353,8 @@ bl__pages_answer(const struct bl__asker *ask, struct bl__answer *a)
         answer_cmdline(a);
     } else if (strcmp(name, "symbol") == 0) {
         answer_symbol(ask, a);
+    } else if (strcmp(name, "sched") == 0) {
+        answer_sched(ask, a);
     } else {
         answer_profile(ask, name, a);
     }

@@ -133,6 +133,7 @@ in_child(void)
     bl__labels_in_child();
     bl__ages_in_child();
     bl__cpu_in_child();
+    bl__sched_in_child();
 }
 
 /* --- the start ----------------------------------------------------------- */

@@ -125,7 +125,7 @@ ask_server(void *unused)
 {
     static const char *const paths[] = {"", "goroutine?debug=1", "goroutine", "defer?debug=1",
                                         "panic", "block?debug=1", "mutex", "things",
-                                        "goroutine?debug=2", "cmdline"};
+                                        "goroutine?debug=2", "sched", "cmdline"};
 
     (void)unused;
     for (unsigned i = 0; !done; i++)

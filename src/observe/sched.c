@@ -169,6 +169,7 @@ set_hooks(bool on)
     atomic_store(&o->deferred, on ? deferred : NULL);
     atomic_store(&o->called, on ? called : NULL);
     atomic_store(&o->exits, on ? exits : NULL);
+    bl__core->follow(on);
 }
 
 static void

@@ -162,8 +162,16 @@ bl__push(struct bl__frame *frame, void *cfa, bl__thunk *thunk, void *callee,
     r->next = node->top;
     node->top = r;
     g->deferred++;
-    BL__OBSERVE(deferred, g, site);
+    if (BL__UNLIKELY(bl__told))
+        BL__OBSERVE(deferred, g, site);
     return r->args;
+}
+
+static BL__NOINLINE void
+tell_called(struct bl__g *g, const struct bl__record *r)
+{
+    BL__LOG(g, NULL, "normal end calls deferred", 0, r->site->callee);
+    BL__OBSERVE(called, g, r->site, false);
 }
 
 void
@@ -177,8 +185,8 @@ bl__run(struct bl__calls *node)
     while ((r = node->top)) {
         node->top = r->next;
         node->running = r;
-        BL__LOG(g, NULL, "normal end calls deferred", 0, r->site->callee);
-        BL__OBSERVE(called, g, r->site, false);
+        if (BL__UNLIKELY(bl__told))
+            tell_called(g, r);
         r->thunk(NULL, r->args);
     }
     bl__calls_close(g, node);

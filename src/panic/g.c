@@ -16,6 +16,7 @@ static __thread struct bl__g *self __attribute__((tls_model("initial-exec")));
 static pthread_key_t key;
 static bool has_key;
 struct bl__hooks bl__hooks;
+uint8_t bl__told;
 struct bl__defer_counts bl__defer_counts;
 static _Atomic uint64_t last_id = 1; /* main's, whenever it asks */
 
@@ -213,6 +214,8 @@ __attribute__((constructor(101))) static void
 start(void)
 {
     bl__options_init();
+    if (bl__options.unwindlog)
+        bl__told |= BL__TOLD_LOG;
     bl__unwind_init();
     has_key = pthread_key_create(&key, detach) == 0;
     if (bl__os_is_main_thread())

@@ -4,7 +4,7 @@
 /* panic/observed.h - what the layers below tell libbelay-pprof.
  *
  * A hook is a pointer to a function, NULL while nobody wants to know: then it costs a
- * load and a branch that is always predicted.  -DBELAY_NO_HOOKS leaves them out, so
+ * load and a branch that is always predicted, or nothing, behind bl__told.  -DBELAY_NO_HOOKS leaves them out, so
  * that a benchmark can show what that is.
  *
  * They are called where the thing happens, with whatever is locked there: none of them
@@ -16,6 +16,7 @@
 #include "base/base.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 struct bl__g;
 struct bl__act;
@@ -57,6 +58,12 @@ struct bl__observed {
     /* The lists of contexts that nothing above can end (context/end.c); set at start. */
     void *contexts;
 };
+
+/* Whether anybody follows what goes on all the time: where several would be told, or where
+ * it is so often that two instructions count, this is asked first.  A byte that is read
+ * without order: who has begun to ask misses what happens at that moment. */
+enum { BL__TOLD_SANITIZER = 1, BL__TOLD_OBSERVER = 2, BL__TOLD_LOG = 4 };
+extern uint8_t bl__told __attribute__((visibility("hidden")));
 
 /* hidden: or its address would be loaded first */
 extern struct bl__observed bl__observed __attribute__((visibility("hidden")));

@@ -11,6 +11,16 @@
 
 struct bl__observed bl__observed;
 
+/* The other bits are constant once threads run. */
+static void
+follow(bool on)
+{
+    if (on)
+        __atomic_or_fetch(&bl__told, BL__TOLD_OBSERVER, __ATOMIC_RELAXED);
+    else
+        __atomic_and_fetch(&bl__told, (uint8_t)~BL__TOLD_OBSERVER, __ATOMIC_RELAXED);
+}
+
 static const struct bl__core core = {
     .version = BL_VERSION,
     .g_size = sizeof(struct bl__g),
@@ -20,6 +30,7 @@ static const struct bl__core core = {
 #endif
     .sched = &bl__sched,
     .observed = &bl__observed,
+    .follow = follow,
     .hooks = &bl__hooks,
     .options = &bl__options,
     .pprof_address = bl__options_pprof,

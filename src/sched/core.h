@@ -20,6 +20,7 @@ struct bl__core {
     bool is_checked;           /* by AddressSanitizer: no walk may begin at a guess */
     struct bl__sched *sched;
     struct bl__observed *observed;
+    void (*follow)(bool on);   /* whether hooks behind bl__told are to be called */
     struct bl__hooks *hooks;
     const struct bl__options *options;
     const char *pprof_address; /* BELAYDEBUG's; "": none */

@@ -44,7 +44,8 @@ end(struct bl__g *g)
     atomic_signal_fence(memory_order_seq_cst); /* as in bl__enter */
     if (BL__UNLIKELY(atomic_load_explicit(&g->m->attention, memory_order_relaxed)))
         bl__enter_slow(g);
-    BL__OBSERVE(ended, g);
+    if (BL__UNLIKELY(bl__told))
+        BL__OBSERVE(ended, g);
     bl__g_free(g);
     if (g->locked_m) { /* what it did to the thread must not meet others */
         g->locked_m->ends = true;
@@ -133,7 +134,8 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
     if (BL__UNLIKELY(g->labels != NULL))
         BL__OBSERVE(labels_kept, g->labels);
     g->sp = bl__stack_begin(job, bl__goroutine, g);
-    BL__OBSERVE(spawned, g);
+    if (BL__UNLIKELY(bl__told))
+        BL__OBSERVE(spawned, g);
     if (BL__UNLIKELY(self->bubble != NULL))
         bl__bubble_joins(g, self->bubble);
     atomic_fetch_add_explicit(&bl__sched.goroutines, 1, memory_order_relaxed);

@@ -210,6 +210,16 @@ wake_thread(struct bl__g *g)
     bl__os_futex_wake(&g->wake, 1);
 }
 
+static inline void
+tell_ready(struct bl__g *g)
+{
+    if (BL__LIKELY(!bl__told))
+        return;
+    bl__track_release(g);
+    if (g->m)
+        BL__OBSERVE(readied, g);
+}
+
 void
 bl__ready_all(struct bl__g *g)
 {
@@ -224,16 +234,15 @@ bl__ready_all(struct bl__g *g)
             wake_thread(g);
             continue;
         }
-        BL__OBSERVE(readied, g);
         atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
         *last = g;
         last = &g->next;
     }
     *last = NULL;
-    if (BL__UNLIKELY(bl__tracked)) /* once `next` has been written, too */
+    if (BL__UNLIKELY(bl__told)) /* once `next` has been written, too */
         for (g = first; g; g = next) {
             next = g->next;
-            bl__track_release(g);
+            tell_ready(g);
         }
     if (first)
         bl__enqueue_all(first);
@@ -242,12 +251,11 @@ bl__ready_all(struct bl__g *g)
 void
 bl__ready_counted(struct bl__g *g, bool next)
 {
-    bl__track_release(g);
+    tell_ready(g);
     if (BL__UNLIKELY(g->m == NULL)) {
         wake_thread(g);
         return;
     }
-    BL__OBSERVE(readied, g);
     atomic_store_explicit(&g->status, BL__G_RUNNABLE, memory_order_relaxed);
     bl__enqueue(g, next);
 }

@@ -64,7 +64,6 @@ switch_to(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 {
     void *sp;
 
-    BL__OBSERVE(switched, from, to);
     m->g = to;
     to->m = m;
     atomic_store_explicit(&to->status, BL__G_RUNNING, memory_order_relaxed);

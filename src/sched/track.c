@@ -4,8 +4,6 @@
 /* sched/track.c - what sanitizers are told once. */
 #include "sched/track.h"
 
-bool bl__tracked;
-
 /* What is reachable from a goroutine that is still there when the program ends is
  * not a leak.  Of one that is off its stack only what it uses: the rest may be
  * memory that was never touched. */

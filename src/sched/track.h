@@ -5,7 +5,7 @@
  *
  * The library itself need not be built with a sanitizer: what the program has
  * linked is found when it starts, through weak symbols.  Without one every call
- * here is one predictable branch. */
+ * here is one predictable branch; libbelay-pprof is told behind the same (bl__told). */
 #ifndef BELAY_SCHED_TRACK_H
 #define BELAY_SCHED_TRACK_H
 
@@ -32,8 +32,6 @@ void __tsan_release(void *address) __attribute__((weak));
 void __lsan_register_root_region(const void *start, size_t size)
     __attribute__((weak));
 
-extern bool bl__tracked; /* constant after start */
-
 /* LeakSanitizer looks for pointers in [start, start + size), which malloc knows
  * nothing of. */
 static inline void
@@ -46,7 +44,8 @@ bl__track_root(const void *start, size_t size)
 static inline void
 bl__track_init(void)
 {
-    bl__tracked = __sanitizer_start_switch_fiber || __tsan_create_fiber;
+    if (__sanitizer_start_switch_fiber || __tsan_create_fiber)
+        bl__told |= BL__TOLD_SANITIZER;
 }
 
 /* [low, high) is a stack from now on, for good: Valgrind takes a jump between two for
@@ -69,14 +68,14 @@ bl__track_stack(void *low, void *high)
 static inline void
 bl__track_release(struct bl__g *g)
 {
-    if (BL__UNLIKELY(bl__tracked) && __tsan_release)
+    if (BL__UNLIKELY(bl__told) && __tsan_release)
         __tsan_release(g);
 }
 
 static inline void
 bl__track_acquire(struct bl__g *g)
 {
-    if (BL__UNLIKELY(bl__tracked) && __tsan_acquire)
+    if (BL__UNLIKELY(bl__told) && __tsan_acquire)
         __tsan_acquire(g);
 }
 
@@ -84,14 +83,14 @@ bl__track_acquire(struct bl__g *g)
 static inline void
 bl__track_give(void *p)
 {
-    if (BL__UNLIKELY(bl__tracked) && __tsan_release)
+    if (BL__UNLIKELY(bl__told) && __tsan_release)
         __tsan_release(p);
 }
 
 static inline void
 bl__track_take(void *p)
 {
-    if (BL__UNLIKELY(bl__tracked) && __tsan_acquire)
+    if (BL__UNLIKELY(bl__told) && __tsan_acquire)
         __tsan_acquire(p);
 }
 
@@ -115,8 +114,9 @@ bl__track_take(void *p)
 static inline void
 bl__track_switch(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 {
-    if (BL__LIKELY(!bl__tracked))
+    if (BL__LIKELY(!bl__told))
         return;
+    BL__OBSERVE(switched, from, to);
     if (__tsan_switch_to_fiber) {
         if (!from->fiber)
             from->fiber = __tsan_get_current_fiber();
@@ -137,7 +137,7 @@ bl__track_switch(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dyi
 static inline void
 bl__track_arrived(struct bl__g *g)
 {
-    if (BL__UNLIKELY(bl__tracked) && __sanitizer_finish_switch_fiber)
+    if (BL__UNLIKELY(bl__told) && __sanitizer_finish_switch_fiber)
         __sanitizer_finish_switch_fiber(g->fake_stack, NULL, NULL);
 }
 
@@ -146,7 +146,7 @@ bl__track_arrived(struct bl__g *g)
 static inline void
 bl__track_runs(struct bl__g *g)
 {
-    if (BL__LIKELY(!bl__tracked) || !__tsan_switch_to_fiber || g == &g->m->g0)
+    if (BL__LIKELY(!bl__told) || !__tsan_switch_to_fiber || g == &g->m->g0)
         return;
     if (!g->fiber)
         g->fiber = __tsan_create_fiber(0);
@@ -164,7 +164,7 @@ bl__track_thread(struct bl__m *m)
 static inline void
 bl__track_dead(struct bl__g *g)
 {
-    if (BL__UNLIKELY(bl__tracked)) {
+    if (BL__UNLIKELY(bl__told)) {
         if (g->fiber)
             __tsan_destroy_fiber(g->fiber);
         g->fiber = NULL;

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { SHORTAGE_PAUSE_NS = 5000000 /* Go's first one */ };
 
 bl_error_global(bl_err_http_server_closed, "http: Server closed");
 
@@ -269,6 +272,18 @@ end_listening(bl_http_server *s, struct bl__listening *me)
     bl_waitgroup_done(&s->members);
 }
 
+/* For want of memory that connection has been closed; the next one finds some, perhaps. */
+static bl_error *
+after_shortage(bl_http_server *s, bl_error *err)
+{
+    if (bl_error_errno(err) != ENOMEM)
+        return err;
+    bl__server_log(s, "http: a connection was closed: %s", strerror(ENOMEM));
+    bl_error_release(err);
+    bl_sleep(SHORTAGE_PAUSE_NS);
+    return NULL;
+}
+
 static bl_error *
 accept_all(bl_http_server *s, bl_listener *l)
 {
@@ -279,6 +294,8 @@ accept_all(bl_http_server *s, bl_listener *l)
         err = bl_listener_accept(l, &conn);
         if (err || !bl__server_start(s, conn))
             give_slot_back(s);
+        if (err)
+            err = after_shortage(s, err);
     }
     return err;
 }

@@ -200,7 +200,7 @@ bool bl__peek(void *to, const void *from, size_t size);
 /* The caller's own, without its innermost `skip` frames; 1 is the caller's. */
 void bl__stack_here(struct bl__stack *stack, uint32_t skip);
 
-/* --- everything at one moment (stop.c) -------------------------------------- */
+/* --- everything at one moment (snapshot.c, stop.c) -------------------------------------- */
 
 /* The same place, in memory that stays. */
 const struct bl__site *bl__site_keep(const struct bl__site *site);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* observe/stop.c - what every goroutine is doing, at one moment.
+/* observe/stop.c - threads that run goroutines stand still.
  *
- * C code can't be stopped at a safe point, as there is none.  So the threads that run
- * goroutines are stopped where they are, by a signal, and wait in its handler:
+ * C code can't be stopped at a safe point, as there is none.  So they are stopped where
+ * they are, by a signal, and wait in its handler:
  *
- *   state      meaning                           who may change it, to what
+ *   BL__SLOT_  meaning                           who may change it, to what
  *   ASLEEP     in the kernel, to be left there   -
  *   ASKED      the signal is on its way          its thread -> HERE
  *   HERE       registers are noted, it waits     its thread -> LOST, after a second
@@ -18,23 +18,20 @@
  *
  * Nothing here may allocate or lock meanwhile: a stopped thread may hold any lock.  The
  * one exception can't be helped, libgcc's, for tables that were registered at run time:
- * then those who wait lose patience, go on, and the snapshot ends early (is_cut).
+ * then those who wait lose patience, and go on.
  *
- * Threads that sleep in a system call are not woken (asleep.c): should one have run
- * meanwhile, the snapshot is not whole.
+ * Threads that sleep in a system call are not woken (asleep.c).
  *
  * A thread that does not answer in time is one that the system does not let run, which
- * is as good, or one that blocks the signal.  Then only stacks are read, which stay
- * mapped whatever happens, and no deferred calls.  Most of that passes (pthread_create()
- * blocks signals for a moment), so a snapshot that is not whole is tried again; one that
- * is not in the end says so (is_cut, unknown). */
+ * is as good, or one that blocks the signal.  Then only stacks can be read, which stay
+ * mapped whatever happens, and no deferred calls.  Most of that passes: pthread_create()
+ * blocks signals for a moment. */
 #define _GNU_SOURCE
-#include "observe/observe.h"
+#include "observe/stop.h"
 #include "observe/untracked.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <link.h>
 #include <linux/futex.h>
@@ -52,30 +49,6 @@ enum {
     SIGNAL = SIGURG,             /* ignored by default, so that a late one does no harm */
     ANSWER_NS = 100000000,
     PATIENCE_NS = 1000000000,
-    TRIES = 4,
-    PAUSE_NS = 5000000,          /* between them; then twice that, ... */
-    BLOCK = 1 << 20,
-    MOST_PENDING = 4096,         /* runs of deferred calls of one goroutine */
-    MOST_ASLEEP = 10000000,      /* in one run, of a goroutine that may wake */
-    DEEPEST = 1000000,           /* frames with deferred calls */
-    COPIED = 1024,               /* places at hand */
-    TEXT_MOST = 512,             /* of a place's texts */
-};
-
-enum state { ASKED, HERE, LOST, ASLEEP };
-
-struct slot {
-    struct bl__m *m;
-    int tid;
-    uint32_t moment;             /* in which it is asked */
-    _Atomic uint32_t state;
-    bool is_taken;               /* its goroutine has been found */
-    bool blocks_signals;         /* may go on behind our back */
-    bool on_sigstack;            /* in a handler, of users' */
-    uintptr_t sigstack_low, sigstack_high; /* where our handler is */
-    struct bl__g *to;            /* it is about to switch there; NULL: it is not */
-    struct bl__ctx ctx;
-    struct bl__asleep asleep;
 };
 
 static struct {
@@ -83,7 +56,7 @@ static struct {
     _Atomic uint32_t arrived;
     _Atomic uint32_t handling;   /* threads in the handler, which look at slots */
     _Atomic bool lost;           /* somebody has gone on */
-    struct slot *slots;
+    struct bl__slot *slots;
     uint32_t n;
     struct sigaction old;
     bool has_handler;
@@ -114,7 +87,7 @@ futex_wake(const void *word)
 
 /* --- those who are stopped ----------------------------------------------- */
 
-static struct slot *
+static struct bl__slot *
 slot_of(const struct bl__m *m)
 {
     for (uint32_t i = 0; m && i < stop.n; i++)
@@ -127,28 +100,28 @@ slot_of(const struct bl__m *m)
 static bool
 stand_still(void *ucontext)
 {
-    uint32_t moment = atomic_load(&stop.moment), here = HERE;
+    uint32_t moment = atomic_load(&stop.moment), here = BL__SLOT_HERE;
     const struct bl__g *g = bl__core->self_or_null();
-    struct slot *slot = moment & 1 ? slot_of(g ? g->m : NULL) : NULL;
+    struct bl__slot *slot = moment & 1 ? slot_of(g ? g->m : NULL) : NULL;
     stack_t alt = {0};
     int64_t end;
 
     /* late: asked in a moment that is over? */
-    if (!slot || slot->moment != moment || atomic_load(&slot->state) != ASKED)
+    if (!slot || slot->moment != moment || atomic_load(&slot->state) != BL__SLOT_ASKED)
         return false;
     bl__core->ctx_from_signal(&slot->ctx, ucontext);
     sigaltstack(NULL, &alt);
     slot->on_sigstack = BL__CTX_SP(&slot->ctx) - (uintptr_t)alt.ss_sp < alt.ss_size;
     slot->sigstack_low = (uintptr_t)alt.ss_sp;
     slot->sigstack_high = slot->sigstack_low + alt.ss_size;
-    atomic_store(&slot->state, HERE);
+    atomic_store(&slot->state, BL__SLOT_HERE);
     atomic_fetch_add(&stop.arrived, 1);
     futex_wake(&stop.arrived);
     end = bl__core->now() + PATIENCE_NS;
     while (atomic_load(&stop.moment) == moment) {
         if (bl__core->now() >= end) {
             atomic_store(&stop.lost, true);
-            atomic_compare_exchange_strong(&slot->state, &here, LOST);
+            atomic_compare_exchange_strong(&slot->state, &here, BL__SLOT_LOST);
             break;
         }
         futex_wait(&stop.moment, moment, PATIENCE_NS);
@@ -219,7 +192,7 @@ make_slots(const struct bl__m *own)
         return false;
     for (struct bl__m *m = bl__core->sched->all_ms; m; m = m->all)
         if (m != own && m->tid != 0)
-            stop.slots[stop.n++] = (struct slot){
+            stop.slots[stop.n++] = (struct bl__slot){
                 .m = m, .tid = m->tid, .moment = atomic_load(&stop.moment) + 1};
     return true;
 }
@@ -259,7 +232,7 @@ static bool
 all_are_here(void)
 {
     for (uint32_t i = 0; i < stop.n; i++)
-        if (atomic_load(&stop.slots[i].state) == ASKED && !stop.slots[i].blocks_signals)
+        if (atomic_load(&stop.slots[i].state) == BL__SLOT_ASKED && !stop.slots[i].blocks_signals)
             return false;
     return true;
 }
@@ -291,11 +264,11 @@ find_asleep(struct bl__stack *stack)
             atomic_store_explicit(&stop.slots[i].m->attention, 1, memory_order_relaxed);
     bl__core->barrier(); /* pairs with the signal fence in bl__enter */
     for (uint32_t i = 0; i < stop.n; i++) {
-        struct slot *slot = &stop.slots[i];
+        struct bl__slot *slot = &stop.slots[i];
 
         if (stack ? bl__asleep_begin(&slot->asleep, slot->m, stack) : is_outside(slot->m)) {
             slot->ctx = slot->asleep.ctx;
-            atomic_store(&slot->state, ASLEEP);
+            atomic_store(&slot->state, BL__SLOT_ASLEEP);
         }
     }
 }
@@ -310,11 +283,11 @@ stop_all(void)
     atomic_store(&stop.lost, false);
     atomic_fetch_add(&stop.moment, 1);
     for (uint32_t i = 0; i < stop.n; i++)
-        if (atomic_load(&stop.slots[i].state) == ASKED)
+        if (atomic_load(&stop.slots[i].state) == BL__SLOT_ASKED)
             syscall(SYS_tgkill, pid, stop.slots[i].tid, SIGNAL);
     await(end - ANSWER_NS + ANSWER_NS / 8);
     for (uint32_t i = 0; i < stop.n; i++)
-        if (atomic_load(&stop.slots[i].state) == ASKED)
+        if (atomic_load(&stop.slots[i].state) == BL__SLOT_ASKED)
             stop.slots[i].blocks_signals = blocks_signal(stop.slots[i].tid);
     await(end);
 }
@@ -341,324 +314,38 @@ drop_slots(void)
         munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
 }
 
-/* --- noting: the world stands still -------------------------------------- */
+/* --- while they stand still ------------------------------------------------------ */
 
-struct copied {
-    const struct bl__site *from, *site;
-};
-
-struct noting {
-    struct bl__snapshot *s;
-    const struct bl__ctx *own;   /* of the caller */
-    struct bl__g *caller;
-    bool (*wants)(void *arg, const struct bl__g *g); /* NULL: all */
-    void *arg;
-    bool is_weak;                /* somebody may go on behind our back */
-    bool is_asleep;              /* it may wake while it is looked at */
-    bool has_woken;              /* one has */
-    const struct bl__calls *at;  /* the next frame with deferred calls ... */
-    struct bl__calls node;       /* ... and a copy of it */
-    uint32_t npending;
-    uint64_t left_out;           /* deferred calls for which there was no room */
-    struct bl__pending *pending;
-    struct copied copied[COPIED]; /* by a hash of their addresses */
-    struct bl__stack stack;
-};
-
-static void *
-room_for(struct bl__snapshot *s, size_t size)
-{
-    size_t want = size + 64 > BLOCK ? size + 64 : BLOCK;
-    void *block, *p;
-
-    if (!s->block || s->size - s->used < size) {
-        block = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (block == MAP_FAILED)
-            return NULL;
-        ((void **)block)[0] = s->blocks;
-        ((size_t *)block)[1] = want;
-        s->blocks = s->block = block;
-        s->used = 64;
-        s->size = want;
-    }
-    p = s->block + s->used;
-    s->used += (size + 15) & ~(size_t)15;
-    return p;
-}
-
-/* Its records lie one above the other; of the newest of a chunk only the least is known. */
-static uint64_t
-record_size(const struct bl__record *r, const struct bl__record *newer)
-{
-    uintptr_t size = (uintptr_t)newer - (uintptr_t)r;
-
-    return newer && size < 1 << 16 ? size : sizeof *r;
-}
-
-/* Of a thread that sleeps nothing is believed to be there. */
 static bool
-look(const struct noting *n, void *to, const void *from, size_t size)
+is_on_stack(const struct bl__slot *slot, const struct bl__g *g)
 {
-    if (n->is_asleep)
-        return bl__peek(to, from, size);
-    memcpy(to, from, size);
-    return true;
-}
-
-static void
-go_to(struct noting *n, const struct bl__calls *at)
-{
-    n->at = at && look(n, &n->node, at, sizeof n->node) ? at : NULL;
-}
-
-static void
-note_calls(struct noting *n, uint32_t frame)
-{
-    const struct bl__record *newer = NULL;
-    struct bl__pending *last = NULL;
-    struct bl__record record;
-    uint32_t first = n->npending;
-    uint64_t older = 0; /* for which there was no room */
-
-    for (const struct bl__record *r = n->node.top; r; newer = r, r = record.next) {
-        if (!look(n, &record, r, sizeof record))
-            break;
-        if (last && last->site == record.site && older == 0) {
-            last->count++;
-            last->bytes += record_size(r, newer);
-        } else if (older > 0 || n->npending == MOST_PENDING) {
-            older++;
-        } else {
-            last = &n->pending[n->npending++];
-            *last = (struct bl__pending){.site = record.site, .count = 1,
-                                         .bytes = record_size(r, newer),
-                                         .body = n->node.opened, .frame = frame};
-        }
-        if (n->is_asleep && last && last->count > MOST_ASLEEP)
-            break; /* it is in a circle: it has woken */
-    }
-    n->left_out += older;
-    for (uint32_t i = n->npending; i > first; older += n->pending[i].count)
-        n->pending[--i].index = older;
-}
-
-static void
-on_frame(void *arg, uintptr_t cfa, uint32_t frame)
-{
-    struct noting *n = arg;
-
-    for (; n->at && n->node.cfa == cfa; go_to(n, n->node.outer))
-        note_calls(n, frame);
-}
-
-/* --- places: their module may be gone when the world goes on ---------------------- */
-
-/* Never across a page's end. */
-static size_t
-peek_text(char buf[TEXT_MOST], const char *from)
-{
-    size_t size = 0, step;
-
-    while (size < TEXT_MOST) {
-        step = 64 - ((uintptr_t)from + size) % 64;
-        if (step > TEXT_MOST - size)
-            step = TEXT_MOST - size;
-        if (!bl__peek(buf + size, from + size, step))
-            break;
-        if (memchr(buf + size, '\0', step))
-            return strlen(buf);
-        size += step;
-    }
-    return size;
-}
-
-/* Copies a text. */
-static const char *
-copy_text(const struct noting *n, const char *from)
-{
-    char buf[TEXT_MOST];
-    size_t size = 0;
-    char *to;
-
-    if (n->is_asleep)
-        size = peek_text(buf, from);
-    else
-        memcpy(buf, from, size = strnlen(from, sizeof buf));
-    to = room_for(n->s, size + 1);
-    if (!to)
-        return "?";
-    memcpy(to, buf, size);
-    to[size] = '\0';
-    return to;
-}
-
-static const struct bl__site *
-copy_site(const struct noting *n, const struct bl__site *from)
-{
-    static const struct bl__site none = {"", "?", "?", 0};
-    struct bl__site site, *to;
-
-    if (!look(n, &site, from, sizeof site) || !(to = room_for(n->s, sizeof *to)))
-        return &none;
-    *to = (struct bl__site){copy_text(n, site.file), copy_text(n, site.function),
-                            copy_text(n, site.callee), site.line};
-    return to;
-}
-
-/* Those that have been met before are copied already, but for some of very many. */
-static void
-copy_sites(struct noting *n)
-{
-    for (uint32_t i = 0; i < n->npending; i++) {
-        const struct bl__site *from = n->pending[i].site;
-        struct copied *c = &n->copied[bl__hash(&from, sizeof from) % COPIED];
-
-        if (c->from != from)
-            *c = (struct copied){from, copy_site(n, from)};
-        n->pending[i].site = c->site;
-    }
-}
-
-/* --- stacks -------------------------------------------------------------- */
-
-static void
-walk_from(struct noting *n, const struct bl__g *g, const struct bl__ctx *ctx, bool at_rest)
-{
-    go_to(n, n->is_weak ? NULL : g->calls);
-    bl__stack_walk(&n->stack, ctx, g->stack_low, at_rest ? g->stack_high : 0, on_frame, n);
-    for (uint32_t i = 0; n->at && i < DEEPEST; i++, go_to(n, n->node.outer))
-        note_calls(n, UINT32_MAX);
-    copy_sites(n);
+    return BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low;
 }
 
 /* The thread that g is on: because it says so, or, in the few instructions in which that
  * is not true yet or no more, because of its stack pointer. */
-static struct slot *
-runs_on(struct bl__g *g)
+struct bl__slot *
+bl__stop_slot_of(const struct bl__g *g)
 {
     if (g->stopped)
         return &stop.slots[g->stopped - 1];
     for (uint32_t i = 0; i < stop.n; i++) {
-        struct slot *slot = &stop.slots[i];
+        struct bl__slot *slot = &stop.slots[i];
 
-        if (!slot->is_taken && atomic_load(&slot->state) != ASKED &&
-            BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low)
+        if (!slot->is_taken && atomic_load(&slot->state) != BL__SLOT_ASKED &&
+            is_on_stack(slot, g))
             return slot;
     }
     return NULL;
 }
 
-/* Whether a thread has stopped on its way to g, which is still at rest. */
-static bool
-is_next(const struct bl__g *g)
+bool
+bl__stop_is_next(const struct bl__g *g)
 {
     for (uint32_t i = 0; i < stop.n; i++)
         if (stop.slots[i].to == g)
             return true;
     return false;
-}
-
-static bool
-walk_asleep(struct noting *n, const struct bl__g *g, const struct slot *slot)
-{
-    n->is_asleep = true;
-    walk_from(n, g, &slot->ctx, true);
-    n->is_asleep = false;
-    if (bl__asleep_still(&slot->asleep))
-        return true;
-    n->has_woken = true;
-    return false;
-}
-
-/* Returns whether its stack is known. */
-static bool
-walk(struct noting *n, struct bl__g *g, struct bl__seen *seen)
-{
-    struct slot *slot;
-    struct bl__ctx ctx;
-    uintptr_t callee;
-
-    n->stack.n = n->stack.depth = n->npending = 0;
-    n->left_out = 0;
-    if (g == n->caller) {
-        walk_from(n, g, n->own, false);
-        return true;
-    }
-    slot = runs_on(g);
-    if (slot) {
-        slot->is_taken = true;
-        if (atomic_load(&slot->state) == ASLEEP)
-            return walk_asleep(n, g, slot);
-        if (atomic_load(&slot->state) != HERE)
-            return false;
-        walk_from(n, g, &slot->ctx, false);
-        return true;
-    }
-    if ((seen->status == BL__G_RUNNING && !is_next(g)) || !g->sp)
-        return false;
-    callee = bl__core->not_begun(g);
-    seen->has_begun = callee == 0;
-    if (callee) {
-        n->stack.n = n->stack.depth = 1;
-        n->stack.pcs[0] = callee + 1;
-        return true;
-    }
-    bl__core->ctx_at_rest(&ctx, bl__rest(g));
-    walk_from(n, g, &ctx, true);
-    return true;
-}
-
-static void
-copy_facts(struct bl__seen *seen, const struct bl__g *g)
-{
-    seen->id = g->id;
-    seen->created_by = g->created_by;
-    seen->created_pc = g->created_pc;
-    seen->bubble = g->bubble ? g->bubble->id : 0;
-    seen->name = g->name;
-    seen->waiting_since = g->waiting_since;
-    seen->status = atomic_load_explicit(&g->status, memory_order_relaxed);
-    seen->reason = g->reason;
-    seen->is_locked = g->locked_m != NULL;
-    seen->is_goroutine = g->is_goroutine;
-    seen->labels = g->labels;
-    seen->has_begun = true;
-}
-
-static void
-note_goroutine(void *arg, struct bl__g *g)
-{
-    struct noting *n = arg;
-    struct bl__snapshot *s = n->s;
-    struct bl__seen facts = {0}, *seen;
-    size_t pcs, pending;
-
-    if (g->is_system || s->is_cut || (n->wants && !n->wants(n->arg, g)))
-        return;
-    copy_facts(&facts, g);
-    facts.is_known = walk(n, g, &facts);
-    if (!facts.is_known)
-        n->stack.n = n->stack.depth = n->npending = 0;
-    s->unknown += !facts.is_known || n->is_weak;
-    pcs = n->stack.n * sizeof(uintptr_t);
-    pending = n->npending * sizeof *n->pending;
-    seen = room_for(s, sizeof *seen + pcs + pending);
-    if (!seen || atomic_load(&stop.lost)) {
-        s->is_cut = true;
-        return;
-    }
-    *seen = facts;
-    seen->npcs = n->stack.n;
-    seen->depth = n->stack.depth;
-    seen->npending = n->npending;
-    memcpy(seen->words, n->stack.pcs, pcs);
-    memcpy((char *)seen->words + pcs, n->pending, pending);
-    *s->last = seen;
-    s->last = &seen->next;
-    s->count++;
-    s->registered += g->deferred;
-    s->by_panic += g->deferred_panic;
-    s->left_out += n->left_out;
 }
 
 /* Between a few instructions of a switch the thread has a new goroutine, but is still on
@@ -667,11 +354,11 @@ static void
 mark_running(bool mark)
 {
     for (uint32_t i = 0; i < stop.n; i++) {
-        struct slot *slot = &stop.slots[i];
+        struct bl__slot *slot = &stop.slots[i];
         struct bl__g *g = slot->m->g;
         uint32_t state = atomic_load(&slot->state);
-        bool is_on = state == ASKED || state == ASLEEP || slot->on_sigstack ||
-                     BL__CTX_SP(&slot->ctx) - g->stack_low < g->stack_high - g->stack_low;
+        bool is_on = state == BL__SLOT_ASKED || state == BL__SLOT_ASLEEP ||
+                     slot->on_sigstack || is_on_stack(slot, g);
 
         if (g == &slot->m->g0)
             continue;
@@ -682,33 +369,27 @@ mark_running(bool mark)
     }
 }
 
-static void
-note_all(void *arg)
+bool
+bl__stop_is_weak(void)
 {
-    struct noting *n = arg;
-    struct bl__g *g = bl__core->main_goroutine();
-
-    n->s->taken = bl__core->now();
-    /* without a P it has its own goroutine only */
-    for (uint32_t i = 0; i < stop.n; i++)
-        n->is_weak = n->is_weak || (stop.slots[i].blocks_signals && stop.slots[i].m->p);
-    if (g)
-        note_goroutine(n, g);
-    bl__core->each_goroutine(note_goroutine, n);
+    for (uint32_t i = 0; i < stop.n; i++) /* without a P it has its own goroutine only */
+        if (stop.slots[i].blocks_signals && stop.slots[i].m->p)
+            return true;
+    return false;
 }
 
-struct bl__pending *
-bl__seen_pending(const struct bl__seen *seen)
+bool
+bl__stop_is_lost(void)
 {
-    return (struct bl__pending *)(seen->words + seen->npcs);
+    return atomic_load(&stop.lost);
 }
 
 enum bl__whereabouts
 bl__stopped_at(struct bl__g *g, const struct bl__ctx **ctx, int *tid)
 {
-    struct slot *slot = runs_on(g);
+    struct bl__slot *slot = bl__stop_slot_of(g);
 
-    *ctx = slot && atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+    *ctx = slot && atomic_load(&slot->state) == BL__SLOT_HERE ? &slot->ctx : NULL;
     *tid = slot ? slot->tid : 0;
     return !slot ? BL__AT_REST : *ctx ? BL__STOPPED : BL__ELSEWHERE;
 }
@@ -717,28 +398,21 @@ const struct bl__ctx *
 bl__stopped_thread(int tid, uintptr_t *sigstack_low, uintptr_t *sigstack_high)
 {
     for (uint32_t i = 0; i < stop.n; i++) {
-        const struct slot *slot = &stop.slots[i];
+        const struct bl__slot *slot = &stop.slots[i];
 
         *sigstack_low = slot->sigstack_low;
         *sigstack_high = slot->sigstack_high;
         if (slot->tid == tid)
-            return atomic_load(&slot->state) == HERE ? &slot->ctx : NULL;
+            return atomic_load(&slot->state) == BL__SLOT_HERE ? &slot->ctx : NULL;
     }
     return NULL;
 }
 
-struct stopping {
-    void (*f)(void *arg);
-    void *arg;
-    enum bl__spared spared;
-    bool keeps_modules;
-    bool done, is_whole;
-    int64_t stopped_ns;
-};
+/* --- from one moment to the next ------------------------------------------------- */
 
 /* With one_at_a_time, and sched.lock. */
 static void
-stop_and_call(struct stopping *a)
+stop_and_call(struct bl__stopping *a)
 {
     const struct bl__g *g = bl__core->self_or_null();
     static struct bl__stack stack; /* protected by one_at_a_time */
@@ -770,8 +444,8 @@ on_any_module(struct dl_phdr_info *info, size_t size, void *a)
 /* While the loader's list is locked no module goes: threads that are not ours, and do not
  * stand still, may be about to close one whose tables a walk reads.  Behind sched.lock,
  * which fork() takes: no child finds that list locked. */
-static bool
-run_stopping(struct stopping *a)
+bool
+bl__stop_run(struct bl__stopping *a)
 {
     pthread_mutex_lock(&one_at_a_time);
     set_handler();
@@ -793,109 +467,9 @@ bool
 bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
                   int64_t *stopped_ns)
 {
-    struct stopping a = {.f = f, .arg = arg, .spared = spared};
-    bool is_whole = run_stopping(&a);
+    struct bl__stopping a = {.f = f, .arg = arg, .spared = spared};
+    bool is_whole = bl__stop_run(&a);
 
     *stopped_ns = a.stopped_ns;
     return is_whole;
-}
-
-/* One try; is_last: sleepers wake again and again, it spares nobody. */
-static void
-take(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g), void *arg,
-     bool is_last)
-{
-    struct noting *n = mmap(NULL, sizeof *n + MOST_PENDING * sizeof *n->pending,
-                            PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    struct bl__g *g = bl__core->self_or_null();
-    struct stopping stopping;
-    struct bl__ctx ctx;
-
-    *s = (struct bl__snapshot){.last = &s->first};
-    if (n == MAP_FAILED) {
-        s->is_cut = true;
-        return;
-    }
-    bl__core->here(&ctx);
-    *n = (struct noting){.s = s, .own = &ctx, .caller = g && g->m ? g : NULL,
-                         .wants = wants, .arg = arg,
-                         .pending = (struct bl__pending *)(n + 1)};
-    s->caller = n->caller ? g->id : 0;
-    stopping = (struct stopping){.f = note_all, .arg = n, .keeps_modules = true,
-                                 .spared = is_last ? BL__SPARE_NONE : BL__SPARE_ASLEEP};
-    if (!run_stopping(&stopping))
-        s->is_cut = true;
-    s->stopped_ns = stopping.stopped_ns;
-    s->has_woken = n->has_woken;
-    munmap(n, sizeof *n + MOST_PENDING * sizeof *n->pending);
-}
-
-static void
-give_back(struct bl__snapshot *s)
-{
-    while (s->blocks) {
-        void *block = s->blocks;
-
-        s->blocks = ((void **)block)[0];
-        munmap(block, ((size_t *)block)[1]);
-    }
-}
-
-static void
-keep_sites(struct bl__snapshot *s)
-{
-    const struct bl__site *last = NULL, *kept = NULL;
-
-    for (struct bl__seen *seen = s->first; seen; seen = seen->next)
-        for (uint32_t i = 0; i < seen->npending; i++) {
-            struct bl__pending *d = &bl__seen_pending(seen)[i];
-
-            if (d->site != last)
-                kept = bl__site_keep(last = d->site);
-            d->site = kept;
-        }
-}
-
-void
-bl__snapshot_take(struct bl__snapshot *s)
-{
-    bl__snapshot_take_of(s, NULL, NULL);
-}
-
-/* The goroutine that takes it stands first, with its own stack from here on. */
-void
-bl__snapshot_take_of(struct bl__snapshot *s, bool (*wants)(void *arg, const struct bl__g *g),
-                     void *arg)
-{
-    bl__labels_freeze();
-    s->has_woken = false;
-    for (int tries = 1;; tries++) {
-        take(s, wants, arg, tries == TRIES && s->has_woken);
-        if ((!s->is_cut && s->unknown == 0) || tries == TRIES)
-            break;
-        give_back(s);
-        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS << tries}, NULL);
-    }
-    keep_sites(s);
-    bl__ages_note(s);
-}
-
-const char *
-bl__snapshot_flaws(const struct bl__snapshot *s, char *text, size_t size)
-{
-    text[0] = '\0';
-    if (s->is_cut)
-        snprintf(text, size, "not all goroutines: memory was short, or threads stood still "
-                 "for too long");
-    else if (s->unknown > 0)
-        snprintf(text, size, "%" PRIu64 " goroutines with unknown deferred calls: a thread "
-                 "did not answer, or blocks SIGURG", s->unknown);
-    return text;
-}
-
-void
-bl__snapshot_free(struct bl__snapshot *s)
-{
-    give_back(s);
-    bl__labels_thaw();
 }

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* http/escape.c - text for HTML and URLs, and back. */
-#include "http/hex.h"
+#include "base/hex.h"
 #include "http/http.h"
 
 ptrdiff_t

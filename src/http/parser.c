@@ -11,7 +11,7 @@
  * handed on as a whole once all its lines have passed. */
 #include "http/parser.h"
 
-#include "http/hex.h"
+#include "base/hex.h"
 
 #include <http_parser.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #ifndef BELAY_HTTP_PATTERN_H
 #define BELAY_HTTP_PATTERN_H
 
-#include "http/hex.h"
+#include "base/hex.h"
 
 #include <belay/errors.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include "http/url.h"
 
-#include "http/hex.h"
+#include "base/hex.h"
 
 #include <errno.h>
 #include <stdint.h>

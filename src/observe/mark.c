@@ -27,6 +27,7 @@
  * Nothing here allocates but with mmap, or locks: what is looked at is a copy, or stands
  * still. */
 #define _GNU_SOURCE
+#include "base/hex.h"
 #include "observe/mark.h"
 
 #include "context/context.h"
@@ -935,14 +936,9 @@ parse_hex(const char **s)
 {
     uintptr_t v = 0;
 
-    for (;; ++*s) {
-        if (**s >= '0' && **s <= '9')
-            v = v << 4 | (uintptr_t)(**s - '0');
-        else if (**s >= 'a' && **s <= 'f')
-            v = v << 4 | (uintptr_t)(**s - 'a' + 10);
-        else
-            return v;
-    }
+    for (; bl__hex_value(**s) >= 0; ++*s)
+        v = v << 4 | (uintptr_t)bl__hex_value(**s);
+    return v;
 }
 
 /* low-high rwxp offset device inode path */

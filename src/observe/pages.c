@@ -4,6 +4,7 @@
 /* observe/pages.c - what the debug server answers: as Go's net/http/pprof, parameters and
  * errors included. */
 #define _GNU_SOURCE
+#include "base/hex.h"
 #include "observe/observe.h"
 
 #include <errno.h>
@@ -44,15 +45,6 @@ is_file(struct bl__answer *a, const char *name, const char *suffix)
 
 /* --- parameters ---------------------------------------------------------- */
 
-static int
-hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Copies one value out of a query, without its escapes. */
 static void
 unescape(const char *s, size_t n, char *out, size_t size)
@@ -60,8 +52,9 @@ unescape(const char *s, size_t n, char *out, size_t size)
     size_t k = 0;
 
     for (size_t i = 0; i < n && k + 1 < size; i++) {
-        if (s[i] == '%' && i + 2 < n && hex_digit(s[i + 1]) >= 0 && hex_digit(s[i + 2]) >= 0) {
-            out[k++] = (char)(hex_digit(s[i + 1]) << 4 | hex_digit(s[i + 2]));
+        if (s[i] == '%' && i + 2 < n && bl__hex_value(s[i + 1]) >= 0 &&
+            bl__hex_value(s[i + 2]) >= 0) {
+            out[k++] = (char)(bl__hex_value(s[i + 1]) << 4 | bl__hex_value(s[i + 2]));
             i += 2;
         } else {
             out[k++] = s[i] == '+' ? ' ' : s[i];

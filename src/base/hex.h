@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 The Belay authors */
 
-/* http/hex.h - hexadecimal digits: of "%41", and of chunks' sizes. */
-#ifndef BELAY_HTTP_HEX_H
-#define BELAY_HTTP_HEX_H
+/* base/hex.h - hexadecimal digits: of "%41", and of chunks' sizes. */
+#ifndef BELAY_BASE_HEX_H
+#define BELAY_BASE_HEX_H
 
 /* The value of a digit; -1 for anything else. */
 static inline int

@@ -27,30 +27,20 @@
  * Nothing here allocates but with mmap, or locks: what is looked at is a copy, or stands
  * still. */
 #define _GNU_SOURCE
-#include "base/hex.h"
 #include "observe/mark.h"
 
 #include "context/context.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum {
     PAGE = 4096,
     BLOCK = 1 << 16,             /* bytes looked at between two looks at the clock */
-    RUNS = 64,                   /* of pages, asked for at once */
     FILTER = 1 << 20,            /* bits */
     RED_ZONE = 128,
 };
-
-/* Without PAGEMAP_SCAN a hole costs as much as memory: what is larger is not looked at. */
-#define SPARSE (UINT64_C(1) << 37)
 
 enum state { BLOCKED, LIVE };
 
@@ -86,11 +76,6 @@ struct span {
     uintptr_t low, high;
 };
 
-struct region {
-    uintptr_t low, high;
-    bool is_shared;
-};
-
 struct marking {
     const struct bl__marking *how;
     struct bl__list goroutines;  /* by address */
@@ -98,16 +83,14 @@ struct marking {
     struct bl__list wants, on_stack, objects, contexts;
     struct bl__list parts;       /* struct bl__part: for somebody else's memory */
     struct bl__list found;       /* uint32_t: contexts that have not been looked at */
-    struct bl__list regions, skip; /* skip: struct span, by address */
+    struct bl__list skip;        /* struct span, by address */
+    struct bl__regions regions;
     struct bl__list g0s;         /* struct span: what schedulers have in use */
     bool is_blind;               /* contexts are being changed */
     size_t skipped;              /* of skip */
     uintptr_t objects_low, objects_span, stacks_low, stacks_span;
     uint64_t *filter;
     uintptr_t readable;          /* a page's number: that is known to be */
-    uintptr_t brk_low, brk_high; /* the heap that brk() gave */
-    int pagemap;
-    bool has_scan;
     jmp_buf failed;
 };
 
@@ -123,24 +106,6 @@ fail(struct marking *k, enum bl__marked why)
     longjmp(k->failed, 1);
 }
 
-void *
-bl__list_add(struct bl__list *l, size_t size)
-{
-    size_t bytes = l->size ? l->size * 2 : 1 << 16;
-    void *data;
-
-    if ((l->n + 1) * size > l->size) {
-        data = l->data ? mremap(l->data, l->size, bytes, MREMAP_MAYMOVE)
-                       : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (data == MAP_FAILED)
-            return NULL;
-        l->data = data;
-        l->size = bytes;
-    }
-    return (char *)l->data + l->n++ * size;
-}
-
 static void *
 add(struct marking *k, struct bl__list *l, size_t size)
 {
@@ -153,116 +118,6 @@ add(struct marking *k, struct bl__list *l, size_t size)
 
 #define ADD(k, list, ...) \
     (*(__typeof__(__VA_ARGS__) *)add((k), (list), sizeof(__VA_ARGS__)) = (__VA_ARGS__))
-
-static void
-free_list(struct bl__list *l)
-{
-    if (l->data)
-        munmap(l->data, l->size);
-}
-
-/* Where to go on if memory can't be read; NULL: it is read nowhere. */
-static sigjmp_buf *volatile unreadable;
-
-static void
-on_fault(int sig)
-{
-    if (!unreadable)
-        _exit(128 + sig);
-    siglongjmp(*unreadable, 1);
-}
-
-static void
-handle_faults(void)
-{
-    struct sigaction sa = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
-    sigset_t both;
-
-    sigemptyset(&both);
-    sigaddset(&both, SIGSEGV);
-    sigaddset(&both, SIGBUS);
-    sigaction(SIGSEGV, &sa, NULL);
-    sigaction(SIGBUS, &sa, NULL);
-    sigprocmask(SIG_UNBLOCK, &both, NULL);
-}
-
-BL__NO_ASAN bool
-bl__probe(uintptr_t from, void *to, size_t n)
-{
-    sigjmp_buf here;
-    bool is_readable = false;
-
-    if (sigsetjmp(here, 0) == 0) {
-        unreadable = &here;
-        atomic_signal_fence(memory_order_seq_cst);
-        for (size_t i = 0; i < n / 8; i++)
-            ((uintptr_t *)to)[i] = ((const volatile uintptr_t *)from)[i];
-        atomic_signal_fence(memory_order_seq_cst);
-        is_readable = true;
-    }
-    unreadable = NULL;
-    return is_readable;
-}
-
-/* Elements begin with the address that they are sorted by.  Heap sort: qsort() may
- * allocate. */
-static void
-swap(char *a, char *b, size_t size)
-{
-    for (size_t i = 0; i < size; i += 8) {
-        uint64_t t = *(uint64_t *)(a + i);
-
-        *(uint64_t *)(a + i) = *(uint64_t *)(b + i);
-        *(uint64_t *)(b + i) = t;
-    }
-}
-
-static void
-sink(char *data, size_t i, size_t n, size_t size)
-{
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n &&
-            *(uintptr_t *)(data + child * size) < *(uintptr_t *)(data + (child + 1) * size))
-            child++;
-        if (*(uintptr_t *)(data + i * size) >= *(uintptr_t *)(data + child * size))
-            return;
-        swap(data + i * size, data + child * size, size);
-    }
-}
-
-void
-bl__list_sort(struct bl__list *l, size_t size)
-{
-    char *data = l->data;
-
-    for (size_t i = l->n / 2; i-- > 0;)
-        sink(data, i, l->n, size);
-    for (size_t n = l->n; n-- > 1;) {
-        swap(data, data + n * size, size);
-        sink(data, 0, n, size);
-    }
-}
-
-/* The element whose [low, high) at is in: lists that are sorted, of structs that begin
- * with those two. */
-static void *
-find(const struct bl__list *l, size_t size, uintptr_t at)
-{
-    size_t low = 0, high = l->n;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        char *e = (char *)l->data + middle * size;
-
-        if (at < ((uintptr_t *)e)[0])
-            high = middle;
-        else if (at >= ((uintptr_t *)e)[1])
-            low = middle + 1;
-        else
-            return e;
-    }
-    return NULL;
-}
 
 static void
 skip(struct marking *k, const void *low, const void *high)
@@ -481,7 +336,7 @@ look_at(struct marking *k, uintptr_t at, size_t n)
         return NULL;
     if (at / PAGE == k->readable && (at + n - 1) / PAGE == k->readable)
         return (const void *)at;
-    g = find(&k->goroutines, sizeof *g, at);
+    g = bl__list_find(&k->goroutines, sizeof *g, at);
     if (g && !g->is_whole && at + n <= g->high)
         return (const void *)at;
     if (n > sizeof copy || !bl__probe(at, copy, n))
@@ -512,7 +367,7 @@ want_chan(struct marking *k, uint32_t i, uintptr_t c)
     const struct object *o = NULL;
 
     if (k->contexts.n > 0) /* objects has nothing else so far */
-        o = find(&k->objects, sizeof *o, c);
+        o = bl__list_find(&k->objects, sizeof *o, c);
     if (o)
         want(k, i, o->low, o->high);
     else if (is_context(k, c))
@@ -525,7 +380,7 @@ want_chan(struct marking *k, uint32_t i, uintptr_t c)
 static void
 want_part(struct marking *k, uint32_t i, uintptr_t at)
 {
-    const struct goroutine *on = find(&k->goroutines, sizeof *on, at);
+    const struct goroutine *on = bl__list_find(&k->goroutines, sizeof *on, at);
 
     if (!on)
         ADD(k, &k->parts, (struct bl__part){.at = at, .owner = i});
@@ -541,7 +396,8 @@ want_blocks(struct marking *k)
     const struct bl__part *part = k->parts.data;
 
     bl__list_sort(&k->parts, sizeof *part);
-    bl__chunks_find(k->parts.data, k->parts.n, k->brk_low, k->brk_high);
+    bl__chunks_find(k->parts.data, k->parts.n, k->regions.brk_low,
+                    k->regions.brk_high);
     for (size_t i = 0; i < k->parts.n; i++)
         if (part[i].high)
             want(k, (uint32_t)part[i].owner, part[i].low, part[i].high);
@@ -810,10 +666,10 @@ mark_word(struct marking *k, uintptr_t word, bool is_g0)
 
     if (BL__UNLIKELY(word - k->objects_low < k->objects_span) &&
         (k->filter[filter_bit(word) / 64] >> filter_bit(word) % 64 & 1) &&
-        (o = find(&k->objects, sizeof *o, word)) && (o->context || !is_g0))
+        (o = bl__list_find(&k->objects, sizeof *o, word)) && (o->context || !is_g0))
         mark_object(k, o);
     if (BL__UNLIKELY(word - k->stacks_low < k->stacks_span) &&
-        (g = find(&k->goroutines, sizeof *g, word)))
+        (g = bl__list_find(&k->goroutines, sizeof *g, word)))
         mark_stack(k, g, word);
 }
 
@@ -836,8 +692,9 @@ mark_g0s(struct marking *k)
 
 /* Without what is to be left out.  Calls come with rising addresses. */
 static void
-mark_block(struct marking *k, uintptr_t low, uintptr_t high)
+mark_block(void *arg, uintptr_t low, uintptr_t high)
 {
+    struct marking *k = arg;
     const struct span *s = k->skip.data;
 
     while (k->skipped < k->skip.n && s[k->skipped].high <= low)
@@ -853,25 +710,18 @@ mark_block(struct marking *k, uintptr_t low, uintptr_t high)
 static bool
 try_block(struct marking *k, uintptr_t low, uintptr_t high)
 {
-    sigjmp_buf here;
-
-    if (sigsetjmp(here, 0) != 0) {
-        unreadable = NULL;
+    if (!bl__probe_call(mark_block, k, low, high))
         return false;
-    }
-    unreadable = &here;
-    atomic_signal_fence(memory_order_seq_cst);
-    mark_block(k, low, high);
-    atomic_signal_fence(memory_order_seq_cst);
-    unreadable = NULL;
     k->how->out->bytes += high - low;
     return true;
 }
 
 /* Page by page where one of them can't be read. */
 static void
-mark_memory(struct marking *k, uintptr_t low, uintptr_t high)
+mark_memory(void *arg, uintptr_t low, uintptr_t high)
 {
+    struct marking *k = arg;
+
     for (uintptr_t at = low, n; at < high; at += n) {
         n = high - at < BLOCK ? high - at : BLOCK;
         if (!try_block(k, at, at + n) && n > PAGE) {
@@ -908,7 +758,7 @@ mark_found(struct marking *k)
             for (uint32_t j = c->first; j < c->first + c->n; j++) {
                 const struct bl__canceler *child = AT(&k->contexts, struct context, j)->c;
 
-                mark_object(k, find(&k->objects, sizeof(struct object),
+                mark_object(k, bl__list_find(&k->objects, sizeof(struct object),
                                     (uintptr_t)context_low(child)));
             }
         } else {
@@ -919,165 +769,25 @@ mark_found(struct marking *k)
 
 /* --- all memory ------------------------------------------------------------- */
 
-/* Whether a shared mapping is memory of processes, and no file. */
-static bool
-is_memory(const char *path)
-{
-    static const char *const paths[] = {"/dev/zero", "/memfd:", "/SYSV", "/dev/shm/"};
-
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
-        if (strncmp(path, paths[i], strlen(paths[i])) == 0)
-            return true;
-    return false;
-}
-
-static uintptr_t
-parse_hex(const char **s)
-{
-    uintptr_t v = 0;
-
-    for (; bl__hex_value(**s) >= 0; ++*s)
-        v = v << 4 | (uintptr_t)bl__hex_value(**s);
-    return v;
-}
-
-/* low-high rwxp offset device inode path */
-static void
-add_region(struct marking *k, const char *line)
-{
-    const char *rights, *path;
-    struct region r;
-
-    r.low = parse_hex(&line);
-    line++;
-    r.high = parse_hex(&line);
-    rights = line + 1;
-    r.is_shared = rights[3] == 's';
-    path = rights;
-    for (int i = 0; i < 4 && *path; i++) {
-        path += strcspn(path, " ");
-        path += strspn(path, " ");
-    }
-    if (strcmp(path, "[heap]") == 0) {
-        k->brk_low = r.low;
-        k->brk_high = r.high;
-    }
-    if (rights[0] != 'r' || strncmp(path, "[v", 2) == 0 ||
-        (r.is_shared && (rights[1] != 'w' || !is_memory(path))))
-        return;
-    ADD(k, &k->regions, r);
-}
-
-/* Those that are there so far: what this file maps from here on is none of them. */
+/* What this file maps from here on is none of them. */
 static void
 read_regions(struct marking *k)
 {
-    char text[8192];
-    size_t n = 0;
-    ssize_t got;
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    const struct bl__list *l = &k->regions.list;
+    enum bl__marked result = bl__regions_read(&k->regions);
 
-    while (fd >= 0 && (got = read(fd, text + n, sizeof text - 1 - n)) > 0) {
-        char *line = text, *end;
-
-        text[n += (size_t)got] = '\0';
-        for (; (end = strchr(line, '\n')); line = end + 1) {
-            *end = '\0';
-            add_region(k, line);
-        }
-        n = strlen(line);
-        memmove(text, line, n);
-    }
-    if (fd >= 0)
-        close(fd);
-    if (k->regions.n == 0)
-        fail(k, BL__MARK_BLIND);
-    skip(k, k->regions.data, (char *)k->regions.data + k->regions.size);
-}
-
-/* linux/fs.h of 6.7 */
-struct pm_scan {
-    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-    uint64_t inverted, mask, any_of, wanted;
-};
-
-struct page_run {
-    uint64_t start, end, categories;
-};
-
-#define PM_SCAN _IOWR('f', 16, struct pm_scan)
-
-enum { PM_FILE = 1 << 2, PM_PRESENT = 1 << 3, PM_SWAPPED = 1 << 4, PM_ZERO = 1 << 5 };
-
-/* The pages that were written: not those of a file, and there. */
-static bool
-scan_region(struct marking *k, const struct region *r)
-{
-    struct page_run runs[RUNS];
-    struct pm_scan s = {.size = sizeof s, .start = r->low, .end = r->high,
-                        .vec = (uintptr_t)runs, .vec_len = RUNS,
-                        .inverted = PM_FILE | PM_ZERO, .mask = PM_FILE | PM_ZERO,
-                        .any_of = PM_PRESENT | PM_SWAPPED, .wanted = PM_PRESENT};
-
-    for (; s.start < r->high; s.start = s.walk_end) {
-        int n = ioctl(k->pagemap, PM_SCAN, &s);
-
-        if (n < 0 || s.walk_end <= s.start)
-            return false;
-        for (int i = 0; i < n; i++)
-            mark_memory(k, runs[i].start, runs[i].end);
-    }
-    return true;
-}
-
-/* The same where the kernel is older. */
-static void
-scan_pages(struct marking *k, const struct region *r)
-{
-    uint64_t entries[512];
-
-    if (r->high - r->low > SPARSE)
-        fail(k, BL__MARK_BLIND);
-    for (uintptr_t at = r->low; at < r->high;) {
-        size_t n = (r->high - at) / PAGE < 512 ? (r->high - at) / PAGE : 512;
-
-        if (pread(k->pagemap, entries, n * 8, (off_t)(at / PAGE * 8)) != (ssize_t)(n * 8))
-            fail(k, BL__MARK_BLIND);
-        for (size_t i = 0; i < n; i++, at += PAGE)
-            if (entries[i] >> 62 && !(entries[i] >> 61 & 1))
-                mark_memory(k, at, at + PAGE);
-    }
+    if (result != BL__MARK_DONE)
+        fail(k, result);
+    skip(k, l->data, (char *)l->data + l->size);
 }
 
 static void
-scan_shared(struct marking *k, const struct region *r)
+scan_part(struct marking *k, const struct bl__region *r, uintptr_t low, uintptr_t high)
 {
-    unsigned char there[4096];
+    struct bl__region part = {low, high, r->is_shared};
 
-    if (r->high - r->low > SPARSE)
+    if (!bl__regions_scan(&k->regions, &part, mark_memory, k))
         fail(k, BL__MARK_BLIND);
-    for (uintptr_t at = r->low; at < r->high;) {
-        size_t n = (r->high - at) / PAGE < 4096 ? (r->high - at) / PAGE : 4096;
-
-        if (mincore((void *)at, n * PAGE, there) != 0)
-            memset(there, 1, n);
-        for (size_t i = 0; i < n; i++, at += PAGE)
-            if (there[i] & 1)
-                mark_memory(k, at, at + PAGE);
-    }
-}
-
-static void
-scan_part(struct marking *k, const struct region *r, uintptr_t low, uintptr_t high)
-{
-    struct region part = {low, high, r->is_shared};
-
-    if (low >= high)
-        return;
-    if (r->is_shared)
-        scan_shared(k, &part);
-    else if (!k->has_scan || !(k->has_scan = scan_region(k, &part)))
-        scan_pages(k, &part);
 }
 
 /* What is to be left out and is large, as stacks are, is not even read. */
@@ -1087,11 +797,9 @@ mark_roots(struct marking *k)
     const struct span *s = k->skip.data;
     size_t next = 0;
 
-    k->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    k->has_scan = true;
     k->skipped = 0;
-    for (size_t i = 0; i < k->regions.n; i++) {
-        const struct region *r = AT(&k->regions, struct region, i);
+    for (size_t i = 0; i < k->regions.list.n; i++) {
+        const struct bl__region *r = AT(&k->regions.list, struct bl__region, i);
         uintptr_t at = r->low;
 
         for (; next < k->skip.n && s[next].high <= r->low; next++)
@@ -1104,7 +812,6 @@ mark_roots(struct marking *k)
         }
         scan_part(k, r, at, r->high);
     }
-    close(k->pagemap);
 }
 
 /* --- all of it -------------------------------------------------------------- */
@@ -1150,7 +857,7 @@ report(struct marking *k)
     if (out->n > 0)
         memcpy(out->ids, ids.data, out->n * sizeof(uint64_t));
     out->goroutines = k->goroutines.n;
-    free_list(&ids);
+    bl__list_free(&ids);
 }
 
 void
@@ -1159,7 +866,7 @@ bl__mark(const struct bl__marking *how)
     struct marking marking = {.how = how}, *k = &marking;
     int64_t began = bl__core->now();
 
-    handle_faults();
+    bl__probe_init();
     if (setjmp(k->failed) == 0) {
         collect(k);
         mark_roots(k);
@@ -1169,17 +876,17 @@ bl__mark(const struct bl__marking *how)
         how->out->took_ns = bl__core->now() - began;
         atomic_store(&how->out->state, BL__MARK_DONE);
     }
-    free_list(&k->goroutines);
-    free_list(&k->work);
-    free_list(&k->wants);
-    free_list(&k->on_stack);
-    free_list(&k->objects);
-    free_list(&k->contexts);
-    free_list(&k->parts);
-    free_list(&k->found);
-    free_list(&k->regions);
-    free_list(&k->skip);
-    free_list(&k->g0s);
+    bl__list_free(&k->goroutines);
+    bl__list_free(&k->work);
+    bl__list_free(&k->wants);
+    bl__list_free(&k->on_stack);
+    bl__list_free(&k->objects);
+    bl__list_free(&k->contexts);
+    bl__list_free(&k->parts);
+    bl__list_free(&k->found);
+    bl__regions_free(&k->regions);
+    bl__list_free(&k->skip);
+    bl__list_free(&k->g0s);
     if (k->filter && k->filter != MAP_FAILED)
         munmap(k->filter, FILTER / 8);
 }

@@ -105,14 +105,30 @@ Y2_locking_twice_blocks(void)
 }
 
 static bl_mutex order_mutex;
+static _Atomic uint64_t comer;
 
 static void
 lock_and_note(int i, bl_waitgroup *wg)
 {
+    comer = bl_goroutine_id();
     bl_mutex_lock(&order_mutex);
     NOTE_INT(i);
     bl_mutex_unlock(&order_mutex);
     bl_waitgroup_done(wg);
+}
+
+/* Counted is not in the queue yet: until the one that has come last is. */
+static void
+wait_until_it_waits(void)
+{
+    static char text[4096];
+
+    do {
+        gosched();
+        text[0] = '\0';
+        if (comer)
+            bl_stack_of(comer, text, sizeof text);
+    } while (!strstr(text, " [sync.Mutex.Lock]:"));
 }
 
 /* In the order of arrival, as long as nobody overtakes: one P. */
@@ -125,9 +141,9 @@ Y3_waiters_queue(void)
     bl_mutex_lock(&order_mutex);
     for (int i = 0; i < 5; i++) {
         bl_waitgroup_add(&wg, 1);
+        comer = 0;
         go(lock_and_note, i, &wg);
-        while (__atomic_load_n(&order_mutex.state, __ATOMIC_SEQ_CST) >> 32 <= (unsigned)i)
-            gosched();
+        wait_until_it_waits();
     }
     bl_mutex_unlock(&order_mutex);
     bl_waitgroup_wait(&wg);

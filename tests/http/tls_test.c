@@ -474,3 +474,91 @@ BL_TEST(quiet_is_who_has_nothing_to_say)
     bl_assert(t, !bl__tls_is_quiet(e.server));
     end(&e);
 }
+
+/* --- files ---------------------------------------------------------------------------------- */
+
+enum { FILE_SIZE = 3 * 1000 * 1000 + 7 }; /* many records, the last one short */
+
+/* Returns the folder. */
+static const char *
+write_file(bl_test *t)
+{
+    const char *folder = bl_test_temp_dir(t);
+    char path[PATH_MAX];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/data", folder);
+    f = fopen(path, "w");
+    bl_require(t, f);
+    for (size_t i = 0; i < FILE_SIZE; i++)
+        putc(byte_at(i), f);
+    bl_assert_eq(t, fclose(f), 0);
+    return folder;
+}
+
+static void
+serve_one(bl_http_server *s, bl_listener *l, bl_waitgroup *wg)
+{
+    bl_error_release(bl_http_serve(s, l));
+    bl_waitgroup_done(wg);
+}
+
+/* Asks for the bytes [from, to) of the file; all of it if from is 0. */
+static void
+check_file(bl_test *t, bl_http_client *client, const char *url, size_t from, size_t to)
+{
+    bl_http_header *header = bl_http_header_new();
+    bl_http_call_options call = {.url = url, .header = header};
+    bl_http_reply *reply;
+    char range[64], *data;
+    size_t n;
+
+    snprintf(range, sizeof range, "bytes=%zu-%zu", from, to - 1);
+    if (from > 0)
+        bl_http_header_set(header, "Range", range);
+    ok(t, bl_http_do(NULL, client, &call, &reply));
+    bl_assert_eq(t, reply->status, from > 0 ? 206 : 200);
+    ok(t, bl_http_reply_read_all(reply, FILE_SIZE, &data, &n));
+    bl_assert_eq(t, n, to - from);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)data[i] != byte_at(from + i)) {
+            bl_test_error(t, "byte %zu is another one", from + i);
+            break;
+        }
+    bl_http_reply_release(reply);
+    bl_http_header_free(header);
+}
+
+/* The kernel can't send them by itself. */
+BL_TEST(files_are_whole)
+{
+    bl_http_files files = {.root = write_file(t)};
+    bl_http_server_options so = {.handler = {bl_http_serve_files, &files}};
+    bl_http_client_options co = {0};
+    bl_http_client *client;
+    bl_http_server *server;
+    bl_waitgroup wg = {0};
+    bl_listener *l;
+    char url[64];
+
+    ok(t, bl_http_tls_server(certificate(t, "server.pem"), certificate(t, "server.key"),
+                             &so.tls));
+    ok(t, bl_http_tls_client(certificate(t, "ca.pem"), &co.tls));
+    ok(t, bl_http_server_new(&so, &server));
+    ok(t, bl_http_client_new(&co, &client));
+    ok(t, bl_listen("tcp", "127.0.0.1:0", &l));
+    bl_waitgroup_add(&wg, 1);
+    bl_go(serve_one, server, l, &wg);
+    snprintf(url, sizeof url, "https://localhost:%d/data", bl_addr_port(bl_listener_addr(l)));
+    check_file(t, client, url, 0, FILE_SIZE);
+    check_file(t, client, url, 1, 2);
+    check_file(t, client, url, 16383, 16385 + 16384);
+    check_file(t, client, url, FILE_SIZE - 1000000, FILE_SIZE);
+    bl_http_client_free(client);
+    bl_http_server_close(server);
+    bl_waitgroup_wait(&wg);
+    bl_http_server_free(server);
+    bl_listener_release(l);
+    bl_http_tls_free(so.tls);
+    bl_http_tls_free(co.tls);
+}

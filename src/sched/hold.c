@@ -11,7 +11,7 @@
 
 enum {
     SPINS = 100,     /* then the thread is given away each time */
-    TRIES = 10000,   /* a handler may have interrupted the other reader */
+    TRIES = 10000,   /* the other reader may never come back */
     NO_BARRIER_NS = 100000, /* a store is seen by all long before */
 };
 
@@ -19,6 +19,9 @@ static struct {
     struct bl__lock lock;
     struct bl__g *g; /* protected by lock */
 } held;
+
+/* Has the lock: what this thread does then is interrupted by a handler, or has faulted. */
+static __thread bool reads __attribute__((tls_model("initial-exec")));
 
 static bool
 is_on_stack(const struct bl__g *g, uintptr_t sp)
@@ -38,12 +41,20 @@ relax(int tries)
 static bool
 take_lock(void)
 {
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < TRIES && !reads; i++) {
         if (bl__trylock(&held.lock))
-            return true;
+            return reads = true;
         relax(i);
     }
     return false;
+}
+
+static void
+give_lock_back(void)
+{
+    held.g = NULL;
+    bl__unlock(&held.lock);
+    reads = false;
 }
 
 static bool
@@ -113,8 +124,7 @@ bl__hold(struct bl__g *g)
         }
         unmark(g);
     }
-    held.g = NULL;
-    bl__unlock(&held.lock);
+    give_lock_back();
     return false;
 }
 
@@ -122,8 +132,7 @@ void
 bl__let_go(struct bl__g *g)
 {
     unmark(g);
-    held.g = NULL;
-    bl__unlock(&held.lock);
+    give_lock_back();
 }
 
 void

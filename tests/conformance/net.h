@@ -8,19 +8,8 @@
 #include <belay/belay.h>
 #include <belay/net.h>
 
+#include "../expect.h"
 #include "in.h"
-
-static UNUSED void
-ok(bl_error *err)
-{
-    char text[512];
-
-    if (!err)
-        return;
-    bl_error_text(err, text, sizeof text);
-    fprintf(stderr, "unexpected error: %s\n", text);
-    _Exit(1);
-}
 
 /* Releases err. */
 static UNUSED const char *
@@ -31,16 +20,6 @@ text_of(bl_error *err)
     bl_error_text(err, text, sizeof text);
     bl_error_release(err);
     return text;
-}
-
-/* The same. */
-static UNUSED bool
-is(bl_error *err, const bl_error *target)
-{
-    bool yes = bl_error_is(err, target);
-
-    bl_error_release(err);
-    return yes;
 }
 
 static UNUSED int

@@ -6,6 +6,7 @@
 #define BELAY_TESTS_HTTP_SERVE_H
 
 #include "../check.h"
+#include "../expect.h"
 
 #include <belay/belay.h>
 #include <belay/http.h>
@@ -40,27 +41,6 @@ has_logged(const char *text)
     bl_mutex_lock(&log_lock);
     yes = strstr(logged, text) != NULL;
     bl_mutex_unlock(&log_lock);
-    return yes;
-}
-
-static inline void
-ok(bl_error *err)
-{
-    char text[512];
-
-    if (!err)
-        return;
-    bl_error_text(err, text, sizeof text);
-    fprintf(stderr, "unexpected error: %s\n", text);
-    _Exit(1);
-}
-
-static inline bool
-is(bl_error *err, const bl_error *target)
-{
-    bool yes = bl_error_is(err, target);
-
-    bl_error_release(err);
     return yes;
 }
 

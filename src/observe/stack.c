@@ -97,6 +97,26 @@ unroll(struct walk *w)
         s->pcs[s->n++] = w->ring[i % HALF];
 }
 
+/* Interrupted in code without a rule.  On an ARM linkers write none for the stubs by which
+ * functions of other modules are called; these touch neither the stack pointer nor the
+ * register that says who has called. */
+static bool
+leave_stub(struct bl__ctx *ctx)
+{
+#if BL__RA_IN_REGISTER
+    uintptr_t caller = bl__strip_ra(ctx->r[BL__REG_RA]);
+
+    if (!ctx->exact || caller == BL__CTX_PC(ctx))
+        return false;
+    BL__CTX_PC(ctx) = caller;
+    ctx->exact = 0;
+    return true;
+#else
+    (void)ctx;
+    return false;
+#endif
+}
+
 void
 bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t low,
                uintptr_t high, void (*each)(void *, uintptr_t, uint32_t), void *arg)
@@ -120,8 +140,11 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
         if (BL__CTX_PC(&ctx) & BL__MARK)
             break; /* no address of a program: the walk has gone astray */
         note(&w, BL__CTX_PC(&ctx) + ctx.exact);
-        if (!bl__core->rule_find(BL__CTX_PC(&ctx) - !ctx.exact, &rule))
+        if (!bl__core->rule_find(BL__CTX_PC(&ctx) - !ctx.exact, &rule)) {
+            if (leave_stub(&ctx))
+                continue;
             break;
+        }
         if (rule.flags & BL__RULE_END) {
             stack->is_whole = true;
             break;

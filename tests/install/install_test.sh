@@ -115,6 +115,11 @@ for variant in $variants; do
     LD_LIBRARY_PATH=$libdir BELAYDEBUG=pprof=127.0.0.1:0 ./app 2>&1 |
         grep -q 'profiles at http://127' || failed "pkg-config belay-pprof $package"
     # shellcheck disable=SC2046
+    quietly $compiler -O2 -static -Wl,-u,bl_pprof_serve app.c -o app \
+        $(flags "$libdir/pkgconfig" --cflags --libs --static belay-pprof $package)
+    BELAYDEBUG=pprof=127.0.0.1:0 ./app 2>&1 |
+        grep -q 'profiles at http://127' || failed "pkg-config --static belay-pprof $package"
+    # shellcheck disable=SC2046
     quietly $compiler -O2 app.c -o app $(flags "$build" --cflags --libs $package)
     runs "uninstalled $package, $compiler" ./app
 done

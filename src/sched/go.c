@@ -133,7 +133,8 @@ bl__spawn(void (*thunk)(void *, void *), const void *args, size_t size,
     g->labels = self->labels;
     if (BL__UNLIKELY(g->labels != NULL))
         BL__OBSERVE(labels_kept, g->labels);
-    g->sp = bl__stack_begin(job, bl__goroutine, g);
+    atomic_store_explicit(&g->sp, bl__stack_begin(job, bl__goroutine, g),
+                          memory_order_relaxed); /* the status's release is behind it */
     if (BL__UNLIKELY(bl__told))
         BL__OBSERVE(spawned, g);
     if (BL__UNLIKELY(self->bubble != NULL))

@@ -96,8 +96,6 @@ struct start {
     bool no_signals;
 };
 
-/* A thread that blocks all signals for itself (the monitor) keeps its starter's
- * mask, for the threads that it starts: they run goroutines, which may fault. */
 /* Of one module. */
 static int
 add_tls(struct dl_phdr_info *info, size_t size, void *sum)
@@ -125,6 +123,8 @@ bl__os_stack_size(size_t bytes)
     return (bytes + tls + 4095) & ~(size_t)4095;
 }
 
+/* A thread that blocks all signals for itself (the monitor) keeps its starter's
+ * mask, for the threads that it starts: they run goroutines, which may fault. */
 static _Thread_local sigset_t starter_mask;
 static _Thread_local bool has_starter_mask;
 

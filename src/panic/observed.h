@@ -4,8 +4,8 @@
 /* panic/observed.h - what the layers below tell libbelay-pprof.
  *
  * A hook is a pointer to a function, NULL while nobody wants to know: then it costs a
- * load and a branch that is always predicted, or nothing, behind bl__told.  -DBELAY_NO_HOOKS leaves them out, so
- * that a benchmark can show what that is.
+ * load and a branch that is always predicted, or nothing, behind bl__told.
+ * -DBELAY_NO_HOOKS leaves them out, so that a benchmark can show what that is.
  *
  * They are called where the thing happens, with whatever is locked there: none of them
  * may park, panic, allocate or take a lock that others keep for long. */

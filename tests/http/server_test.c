@@ -10,6 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef __x86_64__
+#define DIVISION_FAULTS 1
+#else
+#define DIVISION_FAULTS 0 /* an ARM's quotient by 0 is 0 */
+#endif
+
 /* --- answers --------------------------------------------------------------------------- */
 
 static void
@@ -484,12 +490,12 @@ panics_are_answered(void)
     CHECK(has_logged("goroutine ") && has_logged("explode("));
     CHECK_EQ(status_of(get(s, "/null")), 500);
     CHECK(has_logged("nil pointer") || has_logged("NULL"));
-    CHECK_EQ(status_of(get(s, "/zero")), 500);
-    CHECK(has_logged("divide"));
+    CHECK_EQ(status_of(get(s, "/zero")), DIVISION_FAULTS ? 500 : 200);
+    CHECK_EQ(has_logged("divide"), DIVISION_FAULTS);
     answer = get(s, "/begun");
     CHECK(strstr(answer, "begun") && !strstr(answer, "\r\n0\r\n") && has_logged("too late"));
     bl_http_server_read_stats(s->s, &stats);
-    CHECK_EQ(stats.panics, 4);
+    CHECK_EQ(stats.panics, 3 + DIVISION_FAULTS);
     CHECK_EQ(cleaned, 4);
     CHECK_EQ(status_of(get(s, "/bad")), 500);
     CHECK_EQ(status_of(get(s, "/status")), 500);

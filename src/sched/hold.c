@@ -17,11 +17,9 @@ enum {
 
 static struct {
     struct bl__lock lock;
-    struct bl__g *g; /* protected by lock */
+    struct bl__g *g;      /* protected by lock */
+    _Atomic int reader;   /* the thread that has the lock; 0: none */
 } held;
-
-/* Has the lock: what this thread does then is interrupted by a handler, or has faulted. */
-static __thread bool reads __attribute__((tls_model("initial-exec")));
 
 static bool
 is_on_stack(const struct bl__g *g, uintptr_t sp)
@@ -38,12 +36,19 @@ relax(int tries)
         sched_yield();
 }
 
+/* Not by a thread that has it: a handler has interrupted that one, or it has faulted. */
 static bool
 take_lock(void)
 {
-    for (int i = 0; i < TRIES && !reads; i++) {
-        if (bl__trylock(&held.lock))
-            return reads = true;
+    int me = bl__os_thread_id();
+
+    /* relaxed: only a thread itself stores its number */
+    for (int i = 0;
+         i < TRIES && atomic_load_explicit(&held.reader, memory_order_relaxed) != me; i++) {
+        if (bl__trylock(&held.lock)) {
+            atomic_store_explicit(&held.reader, me, memory_order_relaxed);
+            return true;
+        }
         relax(i);
     }
     return false;
@@ -53,8 +58,8 @@ static void
 give_lock_back(void)
 {
     held.g = NULL;
+    atomic_store_explicit(&held.reader, 0, memory_order_relaxed);
     bl__unlock(&held.lock);
-    reads = false;
 }
 
 static bool
@@ -140,8 +145,7 @@ bl__hold_in_child(void)
 {
     if (held.g)
         unmark(held.g);
-    held.g = NULL;
-    atomic_store_explicit(&held.lock.held, 0, memory_order_relaxed);
+    give_lock_back();
 }
 
 void *

@@ -4,6 +4,13 @@
 /* sched/track.c - what sanitizers are told once. */
 #include "sched/track.h"
 
+void
+bl__track_init(void)
+{
+    if (__sanitizer_start_switch_fiber || __tsan_create_fiber)
+        bl__told |= BL__TOLD_SANITIZER;
+}
+
 /* What is reachable from a goroutine that is still there when the program ends is
  * not a leak.  Of one that is off its stack only what it uses: the rest may be
  * memory that was never touched. */

@@ -41,12 +41,8 @@ bl__track_root(const void *start, size_t size)
         __lsan_register_root_region(start, size);
 }
 
-static inline void
-bl__track_init(void)
-{
-    if (__sanitizer_start_switch_fiber || __tsan_create_fiber)
-        bl__told |= BL__TOLD_SANITIZER;
-}
+/* Also what links track.c, and its destructor, into a static program. */
+void bl__track_init(void);
 
 /* [low, high) is a stack from now on, for good: Valgrind takes a jump between two for
  * a frame of megabytes otherwise.  Nothing if the library was built where Valgrind's

@@ -105,30 +105,24 @@ Y2_locking_twice_blocks(void)
 }
 
 static bl_mutex order_mutex;
-static _Atomic uint64_t comer;
 
 static void
 lock_and_note(int i, bl_waitgroup *wg)
 {
-    comer = bl_goroutine_id();
     bl_mutex_lock(&order_mutex);
     NOTE_INT(i);
     bl_mutex_unlock(&order_mutex);
     bl_waitgroup_done(wg);
 }
 
-/* Counted is not in the queue yet: until the one that has come last is. */
+/* Counted is not in the queue yet where every entry yields: it gets time to go there. */
 static void
-wait_until_it_waits(void)
+wait_for_waiters(unsigned n)
 {
-    static char text[4096];
-
-    do {
+    while (__atomic_load_n(&order_mutex.state, __ATOMIC_SEQ_CST) >> 32 < n)
         gosched();
-        text[0] = '\0';
-        if (comer)
-            bl_stack_of(comer, text, sizeof text);
-    } while (!strstr(text, " [sync.Mutex.Lock]:"));
+    for (int i = 0; i < 3; i++)
+        bl_sleep(BL_MILLISECOND);
 }
 
 /* In the order of arrival, as long as nobody overtakes: one P. */
@@ -141,9 +135,8 @@ Y3_waiters_queue(void)
     bl_mutex_lock(&order_mutex);
     for (int i = 0; i < 5; i++) {
         bl_waitgroup_add(&wg, 1);
-        comer = 0;
         go(lock_and_note, i, &wg);
-        wait_until_it_waits();
+        wait_for_waiters((unsigned)i + 1);
     }
     bl_mutex_unlock(&order_mutex);
     bl_waitgroup_wait(&wg);

@@ -105,7 +105,7 @@ look(struct ring *r, const siginfo_t *info, const void *ucontext)
     const struct bl__g *g = bl__core->self_or_null();
 
     bl__core->ctx_from_signal(&ctx, ucontext);
-    bl__stack_walk_of(&stack, &ctx, g);
+    bl__stack_walk_interrupted(&stack, &ctx, g);
     put_sample(r, 1 + (uint64_t)info->si_overrun, &stack, g ? g->labels : NULL);
 }
 

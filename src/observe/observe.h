@@ -190,6 +190,10 @@ void bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr
 void bl__stack_walk_of(struct bl__stack *stack, const struct bl__ctx *from,
                        const struct bl__g *g);
 
+/* The same for who was interrupted, perhaps while it takes a module away. */
+void bl__stack_walk_interrupted(struct bl__stack *stack, const struct bl__ctx *from,
+                                const struct bl__g *g);
+
 /* Reads /proc/self/task/TID/NAME, and puts a zero behind it.  Returns the length, or a
  * negative errno. */
 ptrdiff_t bl__task_read(int tid, const char *name, char *text, size_t size);

@@ -19,6 +19,8 @@ enum { HALF = BL__STACK_MOST / 2, DEEPEST = 100000 };
 struct walk {
     struct bl__stack *stack;
     uintptr_t low, high;     /* pages that are known to be there */
+    bool checks_code;        /* whether code is there, before its module's tables are read */
+    uintptr_t code;          /* a page of it that is; 0: none so far */
     uintptr_t ring[HALF];
 };
 
@@ -48,6 +50,19 @@ is_page_there(uintptr_t page)
     is_there = errno != EFAULT;
     errno = saved;
     return is_there;
+}
+
+/* A deferred dlclose() takes the memory of a module whose frames a panic has not left yet,
+ * and the loader still knows it then. */
+static bool
+is_code_there(struct walk *w, uintptr_t pc)
+{
+    uintptr_t page = pc & ~(uintptr_t)(PAGE - 1);
+
+    if (!w->checks_code || page == w->code)
+        return true;
+    w->code = page;
+    return is_page_there(page);
 }
 
 /* Whether what the frame has saved can be read: tables may be wrong, and code written by
@@ -117,9 +132,9 @@ leave_stub(struct bl__ctx *ctx)
 #endif
 }
 
-void
-bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t low,
-               uintptr_t high, void (*each)(void *, uintptr_t, uint32_t), void *arg)
+static void
+walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t low, uintptr_t high,
+     bool checks_code, void (*each)(void *, uintptr_t, uint32_t), void *arg)
 {
     struct walk w;
     struct bl__ctx ctx = *from;
@@ -128,6 +143,8 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
     w.stack = stack;
     w.low = BL__CTX_SP(from) & ~(uintptr_t)(PAGE - 1);
     w.high = w.low + PAGE;
+    w.checks_code = checks_code;
+    w.code = 0;
     stack->depth = 0;
     stack->is_whole = false;
     while (stack->depth < DEEPEST) {
@@ -140,6 +157,8 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
         if (BL__CTX_PC(&ctx) & BL__MARK)
             break; /* no address of a program: the walk has gone astray */
         note(&w, BL__CTX_PC(&ctx) + ctx.exact);
+        if (!is_code_there(&w, BL__CTX_PC(&ctx)))
+            break;
         if (!bl__core->rule_find(BL__CTX_PC(&ctx) - !ctx.exact, &rule)) {
             if (leave_stub(&ctx))
                 continue;
@@ -161,12 +180,33 @@ bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t lo
 }
 
 void
-bl__stack_walk_of(struct bl__stack *stack, const struct bl__ctx *from, const struct bl__g *g)
+bl__stack_walk(struct bl__stack *stack, const struct bl__ctx *from, uintptr_t low,
+               uintptr_t high, void (*each)(void *, uintptr_t, uint32_t), void *arg)
+{
+    walk(stack, from, low, high, false, each, arg);
+}
+
+static void
+walk_own(struct bl__stack *stack, const struct bl__ctx *from, const struct bl__g *g,
+         bool checks_code)
 {
     uintptr_t sp = BL__CTX_SP(from);
     bool is_on_own = g && sp - g->stack_low < g->stack_high - g->stack_low;
 
-    bl__stack_walk(stack, from, sp - 1, is_on_own ? g->stack_high : 0, NULL, NULL);
+    walk(stack, from, sp - 1, is_on_own ? g->stack_high : 0, checks_code, NULL, NULL);
+}
+
+void
+bl__stack_walk_of(struct bl__stack *stack, const struct bl__ctx *from, const struct bl__g *g)
+{
+    walk_own(stack, from, g, false);
+}
+
+void
+bl__stack_walk_interrupted(struct bl__stack *stack, const struct bl__ctx *from,
+                           const struct bl__g *g)
+{
+    walk_own(stack, from, g, true);
 }
 
 __attribute__((noinline)) void

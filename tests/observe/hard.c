@@ -2,20 +2,27 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* tests/observe/hard.c - what has gone wrong once: code whose tables lie, under the
- * profile of the CPU; children of a profiled program; snapshots while code goes away.
+ * profile of the CPU; children of a profiled program; code that goes away.
  *
  * Prints what failed; exits with 1 then. */
+#define _GNU_SOURCE
 #include <belay/belay.h>
 #include <belay/pprof.h>
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { PAGE = 4096 };
 
 static int failures;
 static int nowhere; /* /dev/null */
@@ -130,12 +137,93 @@ test_children(void)
     check("the parent's has gone on", bl_cpu_profile_stop(nowhere) == 0);
 }
 
+/* --- a module that goes while it is on the stack -------------------------------- */
+
+struct extent {
+    uintptr_t inside, low, high;
+};
+
+static int
+measure_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct extent *e = arg;
+    uintptr_t low = UINTPTR_MAX, high = 0;
+
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t at = info->dlpi_addr + p->p_vaddr;
+
+        if (p->p_type != PT_LOAD)
+            continue;
+        low = at < low ? at : low;
+        high = at + p->p_memsz > high ? at + p->p_memsz : high;
+    }
+    if (e->inside < low || e->inside >= high)
+        return 0;
+    e->low = low & -(uintptr_t)PAGE;
+    e->high = (high + PAGE - 1) & -(uintptr_t)PAGE;
+    return 1;
+}
+
+/* As dlclose() in a deferred call does: the loader will hear of it a little later. */
+static _Noreturn void
+go_away(void *arg)
+{
+    struct extent *e = arg;
+    clock_t end = clock() + CLOCKS_PER_SEC / 2;
+
+    dl_iterate_phdr(measure_module, e);
+    if (!e->low || munmap((void *)e->low, e->high - e->low) != 0)
+        _exit(12);
+    while (clock() < end)
+        ;
+    _exit(0);
+}
+
+static _Noreturn void
+be_without_module(void)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
+    int (*call)(void (*)(void *), void *, int);
+    struct extent e = {0};
+    void *handle;
+
+    path[n > 0 ? n : 0] = '\0';
+    strcpy(strrchr(path, '/') ? strrchr(path, '/') + 1 : path, "plugin.so");
+    handle = dlopen(path, RTLD_NOW);
+    if (!handle)
+        _exit(77);
+    *(void **)&call = dlsym(handle, "plugin_call");
+    e.inside = (uintptr_t)call;
+    bl_set_cpu_profile_rate(1000);
+    if (bl_cpu_profile_start() != 0)
+        _exit(11);
+    call(go_away, &e, 20);
+    _exit(13);
+}
+
+static void
+test_module_that_goes(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        be_without_module();
+    waitpid(pid, &status, 0);
+    check("a module goes while it is on the stack",
+          WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
+}
+
 int
 main(void)
 {
     nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     test_astray();
     test_children();
+    test_module_that_goes();
     if (!failures)
         puts("ok hard");
     return failures > 0;

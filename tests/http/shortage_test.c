@@ -50,23 +50,36 @@ connect_plainly(const struct serving *s)
     return fd;
 }
 
+/* One connection is closed by the server, for want of memory. */
+static void
+be_turned_away(const struct serving *s)
+{
+    char c;
+    int fd;
+
+    failures = 1;
+    fd = connect_plainly(s);
+    CHECK(read(fd, &c, 1) <= 0);
+    close(fd);
+    CHECK_EQ(failures, 0);
+}
+
+static void
+is_served(const struct serving *s)
+{
+    CHECK(strstr(ask(s, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+                 "\r\n\r\nhere\n"));
+}
+
 static void
 no_memory_for_connections(void)
 {
     struct serving *s = serve(answer);
 
     for (int i = 1; i <= 3; i++) {
-        char c;
-        int fd;
-
-        failures = 1;
-        fd = connect_plainly(s);
-        CHECK(read(fd, &c, 1) <= 0);
-        close(fd);
-        CHECK_EQ(failures, 0);
+        be_turned_away(s);
         CHECK(has_logged("http: a connection was closed: Cannot allocate memory"));
-        CHECK(strstr(ask(s, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-                     "\r\n\r\nhere\n"));
+        is_served(s);
     }
     stop(s);
 }
@@ -78,17 +91,9 @@ no_memory_and_few_places(void)
     bl_http_server_options o = {.max_connections = 2};
     struct serving *s = serve_with(&o, answer, NULL);
 
-    for (int i = 0; i < 5; i++) {
-        char c;
-        int fd;
-
-        failures = 1;
-        fd = connect_plainly(s);
-        CHECK(read(fd, &c, 1) <= 0);
-        close(fd);
-    }
-    CHECK(strstr(ask(s, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-                 "\r\n\r\nhere\n"));
+    for (int i = 0; i < 5; i++)
+        be_turned_away(s);
+    is_served(s);
     stop(s);
 }
 

@@ -8,15 +8,9 @@ import re
 import subprocess
 import sys
 
+from checks import check, finish
+
 BELAY, FOLDER = sys.argv[1:]
-failures = 0
-
-
-def check(what, condition, *shown):
-    global failures
-    if not condition:
-        failures += 1
-        print("FAIL", what, *shown)
 
 
 def prof(*arguments):
@@ -96,5 +90,4 @@ def heap():
 shares()
 waits()
 heap()
-print("ok measured" if not failures else f"{failures} failed")
-sys.exit(failures > 0)
+finish("measured")

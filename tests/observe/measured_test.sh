@@ -10,7 +10,7 @@ build=${BUILD:-$source/build}
 [ -x "$build/tests/observe-shares" ] && [ -x "$build/bin/belay" ] || exit 77
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-export PPROF_TMPDIR=$tmp
+export PPROF_TMPDIR=$tmp PYTHONDONTWRITEBYTECODE=1
 timeout 60 "$build/tests/observe-shares" "$tmp/cpu.pb.gz" >"$tmp/used"
 timeout 60 "$build/tests/observe-contention" "$tmp"
 timeout 60 "$build/tests/observe-heap" "$tmp"

@@ -14,18 +14,13 @@ import time
 import urllib.error
 import urllib.request
 
+import checks
+from checks import check, finish
+
 GOROUTINES, PLAIN, PANICKING, EXITING, SLEEPING, BLOCKING = 1054, 700, 200, 100, 50, 4
 BLOCKED_MS = 200
 PROCESSORS = 2
 TAKEN = BLOCKING - PROCESSORS  # the last ones keep theirs: nobody else wants it
-failures = 0
-
-
-def check(what, condition, *shown):
-    global failures
-    if not condition:
-        failures += 1
-        print("FAIL", what, *shown)
 
 
 def milliseconds(text):
@@ -129,11 +124,9 @@ def main():
         check("not a number", e.code == 400, e.code)
     p.process.stdin.close()
     check("it ends", p.process.wait(30) == 0)
-    if failures:
+    if checks.failures:
         print(said.text)
-    else:
-        print("ok sched:", said.counts["run"], "runs")
-    sys.exit(failures > 0)
+    finish("paced")
 
 
 main()

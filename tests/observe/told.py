@@ -7,17 +7,9 @@ import sys
 from collections import Counter
 
 import gostacks
+from checks import check, finish
 
 FOLDER = sys.argv[1]
-failures = 0
-
-
-def check(what, condition, *shown):
-    global failures
-    if not condition:
-        failures += 1
-        print("FAIL", what, *shown)
-
 
 # The function that one is known by: state, words, how many of them; None: any state.
 OLD = ["7 minutes"]
@@ -81,5 +73,4 @@ def groups():
 
 every_stack()
 groups()
-print("ok told" if not failures else f"{failures} failed")
-sys.exit(failures > 0)
+finish("told")

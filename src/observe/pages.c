@@ -92,6 +92,16 @@ read_number(const char *s, int64_t *v)
     return *s && !*end && errno == 0;
 }
 
+/* What stands behind "seconds="; refuses what can't be waited for. */
+static bool
+read_seconds(const char *text, int64_t *seconds, struct bl__answer *a)
+{
+    if (read_number(text, seconds) && *seconds > 0 && *seconds <= 86400)
+        return true;
+    refuse(a, 400, "invalid value for \"seconds\" - must be a positive integer");
+    return false;
+}
+
 static int
 debug_level(const struct bl__asker *ask)
 {
@@ -152,9 +162,9 @@ answer_profile(const struct bl__asker *ask, const char *name, struct bl__answer 
         return;
     }
     if (*parameter(ask, "seconds", text, sizeof text)) {
-        if (!read_number(text, &seconds) || seconds <= 0 || seconds > 86400)
-            refuse(a, 400, "invalid value for \"seconds\" - must be a positive integer");
-        else if (debug)
+        if (!read_seconds(text, &seconds, a))
+            return;
+        if (debug)
             refuse(a, 400, "seconds and debug params are incompatible");
         else
             answer_delta(ask, name, seconds, a);
@@ -205,13 +215,12 @@ answer_sched(const struct bl__asker *ask, struct bl__answer *a)
     char text[32];
     int64_t seconds = 1;
 
-    if (*parameter(ask, "seconds", text, sizeof text) &&
-        (!read_number(text, &seconds) || seconds <= 0 || seconds > 86400))
-        refuse(a, 400, "invalid value for \"seconds\" - must be a positive integer");
-    else if (!bl__sched_watch(ask, seconds * 1000000000, &a->body))
-        refuse(a, 500, "nobody waits for the answer");
-    else
+    if (*parameter(ask, "seconds", text, sizeof text) && !read_seconds(text, &seconds, a))
+        return;
+    if (bl__sched_watch(ask, seconds * 1000000000, &a->body))
         is_text(a);
+    else
+        refuse(a, 500, "nobody waits for the answer");
 }
 
 static void

@@ -13,7 +13,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <string.h>
 
 enum count {
     SPAWNED, ENDED, EXITED, READIED, RUN, DETACHED, FIRED, DEFERRED, CALLED, CALLED_BY_ENGINE,
@@ -31,7 +30,7 @@ struct tally {
 
 static _Atomic uint64_t counts[NCOUNTS];
 static _Atomic uint64_t spans[NSPANS][BUCKETS];
-static _Atomic int64_t began;     /* events before are not known; 0: nobody asks */
+static _Atomic int64_t began;     /* events before are not known */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int askers;                /* protected by mutex */
 
@@ -69,9 +68,7 @@ bucket_end(unsigned bucket)
 static void
 measure(struct bl__g *g, enum span span, int64_t now)
 {
-    int64_t first = atomic_load_explicit(&began, memory_order_relaxed);
-
-    if (first != 0 && g->event_at >= first)
+    if (g->event_at >= atomic_load_explicit(&began, memory_order_relaxed))
         atomic_fetch_add_explicit(&spans[span][bucket_of(now - g->event_at)], 1,
                                   memory_order_relaxed);
     g->event_at = now;

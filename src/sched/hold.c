@@ -157,6 +157,6 @@ bl__await_let_go(struct bl__g *g)
 
         if (((uintptr_t)sp & 1) == 0)
             return sp;
-        relax(i < SPINS ? i : SPINS);
+        relax(i);
     }
 }

@@ -17,7 +17,7 @@ bl__track_init(void)
 static void
 add_root(void *unused, struct bl__g *g)
 {
-    uintptr_t sp = (uintptr_t)atomic_load(&g->sp), low = sp ? sp & ~(uintptr_t)1 : g->stack_low;
+    uintptr_t sp = (uintptr_t)bl__rest(g), low = sp ? sp : g->stack_low;
 
     (void)unused;
     bl__track_root((void *)low, (uintptr_t)(g + 1) - low);

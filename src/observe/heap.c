@@ -14,6 +14,12 @@
  * under a lock.  A thread that allocates inside (for a stack, say) is not noted:
  * `is_inside`.
  *
+ * A child of fork() may allocate and free, whatever other threads were at in here, and
+ * fork() must not wait for them: who is in malloc() may hold any lock, of the loader's or
+ * of a handler's that is called later.  So the child's locks are free (the kernel wipes
+ * their page) and what they protect is right after every single store: at worst a node
+ * has been lost.
+ *
  * A program that has a malloc of its own, or a sanitizer's, keeps that: nothing is
  * noted. */
 #define _GNU_SOURCE
@@ -36,6 +42,7 @@ enum {
     MARKS = 1 << 16,
     SHARDS = 64,
     SHARD = 1 << 14,       /* noted addresses in one; what is more is not noted */
+    PAGE_MOST = 1 << 16,   /* of aarch64's */
     ALLOC_OBJECTS = 0,
     ALLOC_BYTES,
     FREE_OBJECTS,
@@ -56,19 +63,29 @@ static const struct bl__kind heap_kind = {
     {"space", "bytes"}, STANDARD_RATE, NULL};
 
 struct noted {
-    uintptr_t address;     /* 0: free */
+    uintptr_t address;
     uint64_t size;
     struct bl__place *place;
+    _Atomic uint32_t next; /* in a chain, or of those unused; 0: the last */
 };
 
 static struct bl__sites *_Atomic sites;
 static _Atomic int64_t rate;   /* 0: off */
 static _Atomic uint8_t marks[MARKS];
-static struct shard {
-    struct bl__lock lock;
-    uint32_t n;
-    struct noted *noted;   /* SHARD of them, by address; protected by lock */
-} shards[SHARDS];
+
+/* Chains by address.  Stores that link and unlink are releases: they pair with fork(). */
+struct table {
+    uint32_t used;         /* nodes, ever; the first is none's */
+    _Atomic uint32_t unused; /* that were used once */
+    _Atomic uint32_t heads[SHARD];
+    struct noted nodes[SHARD];
+};
+
+static struct table *_Atomic tables[SHARDS]; /* each protected by its lock */
+static struct {
+    _Alignas(PAGE_MOST) struct bl__lock locks[SHARDS];
+    char rest[PAGE_MOST - SHARDS * sizeof(struct bl__lock)];
+} wiped;                       /* in children of fork() */
 
 static _Thread_local struct {
     int64_t left;          /* bytes to the next one that is noted */
@@ -135,64 +152,110 @@ mark(uintptr_t address, int change)
     } while (!atomic_compare_exchange_weak(mark_of(address), &old, new));
 }
 
+static struct table *
+table_of(uint32_t shard)
+{
+    struct table *t = atomic_load_explicit(&tables[shard], memory_order_relaxed);
+
+    if (t)
+        return t;
+    t = mmap(NULL, sizeof *t, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (t == MAP_FAILED)
+        return NULL;
+    t->used = 1;
+    atomic_store_explicit(&tables[shard], t, memory_order_release);
+    return t;
+}
+
+/* 0: there are as many as there can be. */
+static uint32_t
+take_node(struct table *t)
+{
+    uint32_t i = atomic_load_explicit(&t->unused, memory_order_relaxed), next;
+
+    next = atomic_load_explicit(&t->nodes[i].next, memory_order_relaxed);
+    if (i)
+        atomic_store_explicit(&t->unused, next, memory_order_release);
+    else if (t->used < SHARD)
+        i = t->used++;
+    return i;
+}
+
 static void
 remember(uintptr_t address, uint64_t size, struct bl__place *place)
 {
     uint64_t h = hash_of(address) >> 20;
-    struct shard *s = &shards[h % SHARDS];
-    uint32_t i = (uint32_t)(h / SHARDS) % SHARD;
-    void *memory;
+    uint32_t shard = (uint32_t)(h % SHARDS), i = 0;
+    struct table *t;
 
-    lock(&s->lock);
-    if (!s->noted) {
-        memory = mmap(NULL, SHARD * sizeof *s->noted, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        s->noted = memory == MAP_FAILED ? NULL : memory;
+    lock(&wiped.locks[shard]);
+    t = table_of(shard);
+    if (t)
+        i = take_node(t);
+    if (i) {
+        _Atomic uint32_t *head = &t->heads[h / SHARDS % SHARD];
+        struct noted *n = &t->nodes[i];
+
+        n->address = address;
+        n->size = size;
+        n->place = place;
+        atomic_store_explicit(&n->next, atomic_load_explicit(head, memory_order_relaxed),
+                              memory_order_relaxed);
+        mark(address, 1); /* first: one too many costs a search only */
+        atomic_store_explicit(head, i, memory_order_release);
     }
-    if (s->noted && s->n < SHARD / 4 * 3) {
-        while (s->noted[i].address)
-            i = (i + 1) % SHARD;
-        s->noted[i] = (struct noted){address, size, place};
-        s->n++;
-        mark(address, 1);
-    }
-    bl__unlock(&s->lock);
+    bl__unlock(&wiped.locks[shard]);
 }
 
-/* Those behind it move up, or a search would end at the gap. */
+/* *link leads to it. */
 static void
-take_out(struct shard *s, uint32_t i)
+take_out(struct table *t, _Atomic uint32_t *link)
 {
-    for (uint32_t k = (i + 1) % SHARD; s->noted[k].address; k = (k + 1) % SHARD) {
-        uint32_t home = (uint32_t)((hash_of(s->noted[k].address) >> 20) / SHARDS) % SHARD;
+    uint32_t i = atomic_load_explicit(link, memory_order_relaxed);
+    struct noted *n = &t->nodes[i];
 
-        if ((k - home) % SHARD >= (k - i) % SHARD) {
-            s->noted[i] = s->noted[k];
-            i = k;
-        }
-    }
-    s->noted[i].address = 0;
-    s->n--;
+    atomic_store_explicit(link, atomic_load_explicit(&n->next, memory_order_relaxed),
+                          memory_order_release);
+    mark(n->address, -1);
+    atomic_store_explicit(&n->next, atomic_load_explicit(&t->unused, memory_order_relaxed),
+                          memory_order_release);
+    atomic_store_explicit(&t->unused, i, memory_order_release);
+}
+
+/* Its link, or the 0 at the chain's end. */
+static _Atomic uint32_t *
+find(struct table *t, uint32_t chain, uintptr_t address)
+{
+    _Atomic uint32_t *link = &t->heads[chain];
+    uint32_t i;
+
+    while ((i = atomic_load_explicit(link, memory_order_relaxed)) != 0 &&
+           t->nodes[i].address != address)
+        link = &t->nodes[i].next;
+    return link;
 }
 
 static bool
 recall(uintptr_t address, struct noted *found)
 {
     uint64_t h = hash_of(address) >> 20;
-    struct shard *s = &shards[h % SHARDS];
-    uint32_t i = (uint32_t)(h / SHARDS) % SHARD;
+    uint32_t shard = (uint32_t)(h % SHARDS), i = 0;
+    _Atomic uint32_t *link;
+    struct table *t;
 
-    lock(&s->lock);
-    found->address = 0;
-    while (s->noted && s->noted[i].address && s->noted[i].address != address)
-        i = (i + 1) % SHARD;
-    if (s->noted && s->noted[i].address) {
-        *found = s->noted[i];
-        take_out(s, i);
-        mark(address, -1);
+    lock(&wiped.locks[shard]);
+    t = atomic_load_explicit(&tables[shard], memory_order_relaxed);
+    if (t) {
+        link = find(t, (uint32_t)(h / SHARDS % SHARD), address);
+        i = atomic_load_explicit(link, memory_order_relaxed);
     }
-    bl__unlock(&s->lock);
-    return found->address != 0;
+    if (i) {
+        found->size = t->nodes[i].size;
+        found->place = t->nodes[i].place;
+        take_out(t, link);
+    }
+    bl__unlock(&wiped.locks[shard]);
+    return i != 0;
 }
 
 static __attribute__((noinline)) void
@@ -335,25 +398,19 @@ bl_set_heap_profile_rate(int64_t bytes)
     return old;
 }
 
-/* The child of a fork may free and allocate, as with the C library's. */
+/* For a kernel that can't wipe. */
 static void
-before_fork(void)
+in_child(void)
 {
     for (int i = 0; i < SHARDS; i++)
-        lock(&shards[i].lock);
-}
-
-static void
-after_fork(void)
-{
-    for (int i = 0; i < SHARDS; i++)
-        bl__unlock(&shards[i].lock);
+        bl__unlock(&wiped.locks[i]);
 }
 
 void
 bl__heap_init(void)
 {
-    pthread_atfork(before_fork, after_fork, after_fork);
+    if (madvise(&wiped, sizeof wiped, MADV_WIPEONFORK) != 0)
+        pthread_atfork(NULL, NULL, in_child);
 }
 
 void

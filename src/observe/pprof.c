@@ -216,7 +216,7 @@ start(void)
         _exit(2);
     }
     bl__heap_init();
-    pthread_atfork(before_fork, after_fork, in_child); /* its locks before the heap's */
+    pthread_atfork(before_fork, after_fork, in_child);
     bl__labels_start();
     if (bl__core->pprof_address[0] && is_wanted())
         serve_from_environment(bl__core->pprof_address);

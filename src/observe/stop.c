@@ -412,7 +412,7 @@ bl__stopped_thread(int tid, uintptr_t *sigstack_low, uintptr_t *sigstack_high)
 
 /* With one_at_a_time, and sched.lock. */
 static void
-stop_and_call(struct bl__stopping *a)
+call_while_stopped(struct bl__stopping *a)
 {
     const struct bl__g *g = bl__core->self_or_null();
     static struct bl__stack stack; /* protected by one_at_a_time */
@@ -433,6 +433,14 @@ stop_and_call(struct bl__stopping *a)
     a->stopped_ns = bl__core->now() - began;
 }
 
+static void
+stop_and_call(struct bl__stopping *a)
+{
+    lock_sched();
+    call_while_stopped(a);
+    bl__unlock(&bl__core->sched->lock);
+}
+
 static int
 on_any_module(struct dl_phdr_info *info, size_t size, void *a)
 {
@@ -442,21 +450,24 @@ on_any_module(struct dl_phdr_info *info, size_t size, void *a)
 }
 
 /* While the loader's list is locked no module goes: threads that are not ours, and do not
- * stand still, may be about to close one whose tables a walk reads.  Behind sched.lock,
- * which fork() takes: no child finds that list locked. */
+ * stand still, may be about to close one whose tables a walk reads.  Who has that lock may
+ * want sched.lock, and never the other way round: what a program does in a callback of
+ * dl_iterate_phdr() is its own affair. */
 bool
 bl__stop_run(struct bl__stopping *a)
 {
     pthread_mutex_lock(&one_at_a_time);
     set_handler();
-    lock_sched();
+    if (a->keeps_modules)
+        bl__loader_begin();
     bl__untracked();
     if (a->keeps_modules)
         dl_iterate_phdr(on_any_module, a);
     else
         stop_and_call(a);
     bl__tracked_again();
-    bl__unlock(&bl__core->sched->lock);
+    if (a->keeps_modules)
+        bl__loader_end();
     if (a->done)
         drop_slots();
     pthread_mutex_unlock(&one_at_a_time);

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,182 @@ test_children(void)
     check("the parent's has gone on", bl_cpu_profile_stop(nowhere) == 0);
 }
 
+/* --- fork, beside who is in malloc() with a lock of the program's ----------------- */
+
+static pthread_mutex_t programs = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool is_watched, is_forking;
+
+/* The last one to be called before a fork: it was registered before all libraries'. */
+static void
+take_programs(void)
+{
+    if (is_watched)
+        pthread_mutex_lock(&programs);
+}
+
+static void
+give_programs(void)
+{
+    if (is_watched)
+        pthread_mutex_unlock(&programs);
+}
+
+static void
+register_first(void)
+{
+    pthread_atfork(take_programs, give_programs, give_programs);
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const first)(void) =
+    register_first;
+
+static void
+say_forking(void)
+{
+    is_forking = true;
+}
+
+static void
+allocate_a_lot(int n)
+{
+    void *p[64];
+
+    while (n-- > 0) {
+        for (int i = 0; i < 64; i++)
+            p[i] = malloc((size_t)(n + i));
+        for (int i = 0; i < 64; i++)
+            free(p[i]);
+    }
+}
+
+static void *
+allocate_with_lock(void *is_locked)
+{
+    pthread_mutex_lock(&programs);
+    pthread_barrier_wait(is_locked);
+    while (!is_forking)
+        allocate_a_lot(1);
+    usleep(20000); /* and the handlers in between have been called */
+    allocate_a_lot(100);
+    pthread_mutex_unlock(&programs);
+    return NULL;
+}
+
+static _Noreturn void
+fork_beside_allocation(void)
+{
+    pthread_barrier_t is_locked;
+    pthread_t thread;
+    int status = 0;
+    pid_t pid;
+
+    alarm(20);
+    is_watched = true;
+    bl_set_heap_profile_rate(1);
+    pthread_atfork(say_forking, NULL, NULL);
+    pthread_barrier_init(&is_locked, NULL, 2);
+    pthread_create(&thread, NULL, allocate_with_lock, &is_locked);
+    pthread_barrier_wait(&is_locked);
+    pid = fork();
+    if (pid == 0) {
+        allocate_a_lot(100);
+        _exit(3);
+    }
+    waitpid(pid, &status, 0);
+    pthread_join(thread, NULL);
+    _exit(status == 3 << 8 ? 0 : 1);
+}
+
+/* Threads die in the midst of it, as seen from the child. */
+static void *
+allocate_until(void *stop)
+{
+    while (!*(_Atomic bool *)stop)
+        allocate_a_lot(10);
+    return NULL;
+}
+
+static _Noreturn void
+fork_in_the_midst(void)
+{
+    static _Atomic bool stop;
+    pthread_t threads[3];
+    int status = 0;
+
+    alarm(40);
+    bl_set_heap_profile_rate(1);
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, allocate_until, &stop);
+    for (int i = 0; i < 300 && status == 0; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            alarm(20);
+            allocate_a_lot(100);
+            _exit(bl_pprof_write("heap", nowhere, 0) != 0);
+        }
+        waitpid(pid, &status, 0);
+    }
+    stop = true;
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    _exit(status != 0);
+}
+
+/* --- snapshots, beside who has the loader's lock ----------------------------------- */
+
+static void
+do_nothing(void)
+{
+}
+
+static int
+start_goroutines(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)info, (void)size, (void)arg;
+    for (int i = 0; i < 100; i++) {
+        bl_go(do_nothing);
+        usleep(1000);
+    }
+    return 1;
+}
+
+static void *
+hold_loader(void *is_over)
+{
+    dl_iterate_phdr(start_goroutines, NULL);
+    *(_Atomic bool *)is_over = true;
+    return NULL;
+}
+
+static _Noreturn void
+look_beside_loader(void)
+{
+    static _Atomic bool is_over;
+    pthread_t thread;
+    int error = 0;
+
+    alarm(20);
+    pthread_create(&thread, NULL, hold_loader, &is_over);
+    while (!is_over && error == 0)
+        error = bl_pprof_write("goroutine", nowhere, 2);
+    pthread_join(thread, NULL);
+    _exit(error != 0);
+}
+
+/* In a process of its own: it may hang. */
+static void
+test_apart(const char *what, void (*f)(void))
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        f();
+    waitpid(pid, &status, 0);
+    check(what, status == 0);
+}
+
 /* --- a module that goes while it is on the stack -------------------------------- */
 
 struct extent {
@@ -224,6 +401,9 @@ main(void)
     test_astray();
     test_children();
     test_module_that_goes();
+    test_apart("fork beside who allocates with a lock", fork_beside_allocation);
+    test_apart("children of who allocates", fork_in_the_midst);
+    test_apart("snapshots beside who has the loader's lock", look_beside_loader);
     if (!failures)
         puts("ok hard");
     return failures > 0;

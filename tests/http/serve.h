@@ -33,8 +33,16 @@ note_log(void *data, const char *line)
     bl_mutex_unlock(&log_lock);
 }
 
+static inline void
+forget_log(void)
+{
+    bl_mutex_lock(&log_lock);
+    logged[0] = '\0';
+    bl_mutex_unlock(&log_lock);
+}
+
 static inline bool
-has_logged(const char *text)
+is_in_log(const char *text)
 {
     bool yes;
 
@@ -42,6 +50,17 @@ has_logged(const char *text)
     yes = strstr(logged, text) != NULL;
     bl_mutex_unlock(&log_lock);
     return yes;
+}
+
+/* In two seconds at most: what a client sees of it may come first. */
+static inline bool
+has_logged(const char *text)
+{
+    int tries = 2000;
+
+    while (!is_in_log(text) && --tries > 0)
+        bl_sleep(BL_MILLISECOND);
+    return tries > 0;
 }
 
 static inline void

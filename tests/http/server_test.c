@@ -491,7 +491,7 @@ panics_are_answered(void)
     CHECK_EQ(status_of(get(s, "/null")), 500);
     CHECK(has_logged("nil pointer") || has_logged("NULL"));
     CHECK_EQ(status_of(get(s, "/zero")), DIVISION_FAULTS ? 500 : 200);
-    CHECK_EQ(has_logged("divide"), DIVISION_FAULTS);
+    CHECK_EQ(DIVISION_FAULTS ? has_logged("divide") : is_in_log("divide"), DIVISION_FAULTS);
     answer = get(s, "/begun");
     CHECK(strstr(answer, "begun") && !strstr(answer, "\r\n0\r\n") && has_logged("too late"));
     bl_http_server_read_stats(s->s, &stats);
@@ -628,8 +628,7 @@ hijacked(void)
     bl_sleep(5 * BL_MILLISECOND);
     say(c, "early\n");
     CHECK_STR(hear_until(c, "\n"), "taken\n");
-    while (!has_logged("behind a hijack"))
-        bl_sleep(BL_MILLISECOND);
+    CHECK(has_logged("behind a hijack"));
     bl_http_server_read_stats(s->s, &stats);
     CHECK_EQ(stats.open, 0);
     stop(s); /* it does not wait for what was taken */

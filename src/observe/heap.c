@@ -50,11 +50,12 @@ enum {
     STANDARD_RATE = 512 * 1024,
 };
 
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-void __libc_free(void *);
+#define LIBC __attribute__((noplt)) /* a jump less */
+LIBC void *__libc_malloc(size_t);
+LIBC void *__libc_calloc(size_t, size_t);
+LIBC void *__libc_realloc(void *, size_t);
+LIBC void *__libc_memalign(size_t, size_t);
+LIBC void __libc_free(void *);
 
 static const struct bl__kind heap_kind = {
     "heap", 4,
@@ -71,6 +72,7 @@ struct noted {
 
 static struct bl__sites *_Atomic sites;
 static _Atomic int64_t rate;   /* 0: off */
+static _Atomic bool was_on;    /* once: from then on every call is looked at */
 static _Atomic uint8_t marks[MARKS];
 
 /* Chains by address.  Stores that link and unlink are releases: they pair with fork(). */
@@ -84,7 +86,8 @@ struct table {
 static struct table *_Atomic tables[SHARDS]; /* each protected by its lock */
 static struct {
     _Alignas(PAGE_MOST) struct bl__lock locks[SHARDS];
-    char rest[PAGE_MOST - SHARDS * sizeof(struct bl__lock)];
+    bool is_same_process;
+    char rest[PAGE_MOST - SHARDS * sizeof(struct bl__lock) - sizeof(bool)];
 } wiped;                       /* in children of fork() */
 
 static _Thread_local struct {
@@ -315,15 +318,26 @@ uncount(void *p)
 
 /* --- instead of the C library's ------------------------------------------ */
 
+/* Then a call costs two jumps more than without this library. */
+static inline bool
+is_idle(void)
+{
+    return !BL__UNLIKELY(atomic_load_explicit(&was_on, memory_order_relaxed));
+}
+
 EXPORT void *
 malloc(size_t size)
 {
+    if (is_idle())
+        return __libc_malloc(size);
     return count(__libc_malloc(size), size);
 }
 
 EXPORT void *
 calloc(size_t n, size_t size)
 {
+    if (is_idle())
+        return __libc_calloc(n, size);
     return count(__libc_calloc(n, size), n * size);
 }
 
@@ -333,6 +347,8 @@ realloc(void *old, size_t size)
 {
     void *p;
 
+    if (is_idle())
+        return __libc_realloc(old, size);
     if (old)
         uncount(old);
     p = __libc_realloc(old, size);
@@ -342,7 +358,7 @@ realloc(void *old, size_t size)
 EXPORT void
 free(void *p)
 {
-    if (p)
+    if (!is_idle() && p)
         uncount(p);
     __libc_free(p);
 }
@@ -350,6 +366,8 @@ free(void *p)
 EXPORT void *
 memalign(size_t align, size_t size)
 {
+    if (is_idle())
+        return __libc_memalign(align, size);
     return count(__libc_memalign(align, size), size);
 }
 
@@ -395,22 +413,26 @@ bl_set_heap_profile_rate(int64_t bytes)
             return old;
     }
     atomic_store(&rate, bytes > 0 ? bytes : 0);
+    if (bytes > 0)
+        atomic_store(&was_on, true);
     return old;
 }
 
-/* For a kernel that can't wipe. */
+/* Emulators, and old kernels, may have wiped nothing. */
 static void
 in_child(void)
 {
-    for (int i = 0; i < SHARDS; i++)
+    for (int i = 0; wiped.is_same_process && i < SHARDS; i++)
         bl__unlock(&wiped.locks[i]);
+    wiped.is_same_process = true;
 }
 
 void
 bl__heap_init(void)
 {
-    if (madvise(&wiped, sizeof wiped, MADV_WIPEONFORK) != 0)
-        pthread_atfork(NULL, NULL, in_child);
+    madvise(&wiped, sizeof wiped, MADV_WIPEONFORK);
+    wiped.is_same_process = true;
+    pthread_atfork(NULL, NULL, in_child);
 }
 
 void

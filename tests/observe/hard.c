@@ -244,7 +244,7 @@ fork_in_the_midst(void)
     bl_set_heap_profile_rate(1);
     for (int i = 0; i < 3; i++)
         pthread_create(&threads[i], NULL, allocate_until, &stop);
-    for (int i = 0; i < 300 && status == 0; i++) {
+    for (int i = 0; i < 100 && status == 0; i++) {
         pid_t pid = fork();
 
         if (pid == 0) {

@@ -80,6 +80,19 @@ check_fatal(void (*f)(void), const char *want)
     CHECK_EQ(WEXITSTATUS(status), 2);
 }
 
+/* Whether some other goroutine runs, or could. */
+static inline bool
+is_anyone_active(void)
+{
+    static char text[1 << 16];
+    int n = 0;
+
+    bl_stack_all(text, sizeof text);
+    for (const char *at = text; (at = strstr(at, " [run")) != NULL; at++)
+        n++; /* the caller is one */
+    return n > 1;
+}
+
 /* Until every other goroutine is blocked, for all that can be seen from here. */
 static __attribute__((unused)) void
 settle(void)
@@ -91,6 +104,8 @@ settle(void)
 #else
     bl_sleep(2 * BL_MILLISECOND);
 #endif
+    for (int i = 0; i < 1000 && is_anyone_active(); i++)
+        bl_sleep(BL_MILLISECOND);
 }
 
 #endif

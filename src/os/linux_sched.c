@@ -277,14 +277,19 @@ bl__os_guard(void *p, size_t size)
 static bool
 guard_at_once(char *p, size_t stride, unsigned n, size_t size)
 {
+    static _Atomic bool is_unknown; /* to this kernel: asked once only */
     struct iovec parts[MOST_PARTS];
+    long r;
 
-    if (n > MOST_PARTS || !bl__os_guards_are_free())
+    if (n > MOST_PARTS || !bl__os_guards_are_free() ||
+        atomic_load_explicit(&is_unknown, memory_order_relaxed))
         return false;
     for (unsigned i = 0; i < n; i++)
         parts[i] = (struct iovec){p + stride * i, size};
-    return syscall(SYS_process_madvise, PIDFD_SELF, parts, n, MADV_GUARD_INSTALL, 0) ==
-           (long)(size * n);
+    r = syscall(SYS_process_madvise, PIDFD_SELF, parts, n, MADV_GUARD_INSTALL, 0);
+    if (r < 0 && errno != ENOMEM)
+        atomic_store_explicit(&is_unknown, true, memory_order_relaxed);
+    return r == (long)(size * n);
 }
 
 int

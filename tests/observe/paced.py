@@ -20,6 +20,7 @@ from checks import check, finish
 GOROUTINES, PLAIN, PANICKING, EXITING, SLEEPING, BLOCKING = 1054, 700, 200, 100, 50, 4
 BLOCKED_MS = 200
 PROCESSORS = 2
+HEAD_START_S = 1               # for a request to have come to the server
 TAKEN = BLOCKING - PROCESSORS  # the last ones keep theirs: nobody else wants it
 
 
@@ -62,7 +63,7 @@ class Program:
         said = []
         thread = threading.Thread(target=lambda: said.append(self.ask(f"?seconds={seconds}")))
         thread.start()
-        time.sleep(0.2)
+        time.sleep(HEAD_START_S)
         self.work()
         thread.join()
         return said[0]
@@ -101,7 +102,7 @@ def spans(said):
 
 def main():
     p = Program(sys.argv[1])
-    said = p.ask_while_it_works(2)
+    said = p.ask_while_it_works(3)
     counts(said)
     spans(said)
     quiet = p.ask()
@@ -109,10 +110,10 @@ def main():
           quiet.spans["waited for a processor"] == (0, []), quiet.text)
     both = []
     threads = [threading.Thread(target=lambda s=s: both.append(p.ask(f"?seconds={s}")))
-               for s in (1, 2)]
+               for s in (3, 4)]
     for t in threads:
         t.start()
-    time.sleep(0.2)
+    time.sleep(HEAD_START_S)
     p.work()
     for t in threads:
         t.join()

@@ -77,9 +77,9 @@ id=$(tail -n 1 <<<"$reply")
 # SIGTERM with a connection that is idle, and one in the middle of a body, which may finish
 exec 4<>"/dev/tcp/${where%:*}/${where##*:}" 5<>"/dev/tcp/${where%:*}/${where##*:}"
 printf 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhal' >&5
-sleep 0.3
+sleep 1
 kill -TERM $server
-sleep 0.3
+sleep 1
 kill -0 $server 2>/dev/null || fail "has not waited for a request under way"
 printf 'ves' >&5
 [[ $(timeout 20 cat <&5) == *"201 Created"* ]] || fail "a request under way was cut"

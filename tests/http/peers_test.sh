@@ -179,7 +179,7 @@ port=${where#*:}
 
 # client OPTIONS... - what openssl says and hears; a K asks for new keys.
 client() {
-    { printf 'K\n'; sleep 0.3; printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'; sleep 0.5; } |
+    { printf 'K\n'; sleep 0.3; printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'; sleep 1; } |
         timeout 20 openssl s_client -connect "127.0.0.1:$port" -CAfile "$roots" \
             -servername localhost "$@" 2>&1 || true
 }

@@ -177,9 +177,9 @@ def is_quick(p, what):
 
 def cpu(p):
     second = []
-    first = threading.Thread(target=lambda: second.append(p.ask("/debug/pprof/profile?seconds=2")))
+    first = threading.Thread(target=lambda: second.append(p.ask("/debug/pprof/profile?seconds=3")))
     first.start()
-    time.sleep(0.5)
+    time.sleep(1)
     a = p.ask("/debug/pprof/profile?seconds=1")
     check("Q11", a.status == 500 and a.text() ==
           "Could not enable CPU profiling: cpu profiling already in use\n", a.text())

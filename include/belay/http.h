@@ -105,7 +105,7 @@ bl_http_call(bl_http_handler handler, bl_http_response *w, bl_http_request *r)
 
 /* What a handler gets.  All of it lives until the handler returns. */
 struct bl_http_request {
-    const char *method;     /* "GET" */
+    const char *method;     /* "GET"; any token, as in Go */
     const char *target;     /* as the client wrote it: "/a%20b?x=1" */
     const char *path;       /* decoded: "/a b" */
     const char *query;      /* behind the '?', as it was written; "" */

@@ -8,7 +8,7 @@
  * bytes that are no characters.  Where two programs on a request's way read such a thing
  * differently, one of them can be made to see a request that the other has not seen.  So
  * the gate looks at each line before, and refuses what RFC 9112 does not allow; a head is
- * handed on as a whole once all its lines have passed. */
+ * handed on as a whole once all its lines have passed, but for a request's method. */
 #include "http/parser.h"
 
 #include "base/hex.h"
@@ -79,6 +79,8 @@ check_request_line(struct bl__parser *p, const char *line, size_t n)
 
     if (!target || !bl__is_token(line, (size_t)(target - line)))
         return refuse(p, BAD, "malformed request line");
+    p->method = p->passed;
+    p->method_size = (size_t)(target - line);
     target++;
     version = memchr(target, ' ', (size_t)(end - target));
     if (!version)
@@ -434,8 +436,6 @@ explain(struct bl__parser *p)
     if (p->refused)
         return p->refused;
     switch (HTTP_PARSER_ERRNO(inner(p))) {
-    case HPE_INVALID_METHOD:
-        return refuse(p, NOT_KNOWN, "unknown method");
     case HPE_INVALID_URL:
         return refuse(p, BAD, "malformed request target");
     case HPE_INVALID_CONTENT_LENGTH:
@@ -448,8 +448,9 @@ explain(struct bl__parser *p)
     }
 }
 
+/* The data: head's, whose method ends with a zero now. */
 static void
-fill_in(struct bl__parser *p, struct bl__head *head)
+fill_in(struct bl__parser *p, struct bl__head *head, const char *data)
 {
     const http_parser *h = inner(p);
 
@@ -462,8 +463,27 @@ fill_in(struct bl__parser *p, struct bl__head *head)
         head->reason = p->target ? p->target : "";
         return;
     }
-    head->method = http_method_str((enum http_method)h->method);
+    head->method = data + p->method;
     head->target = p->target ? p->target : "";
+}
+
+/* http_parser has a list of methods, of which it treats but one in a way of its own: it is
+ * told that all others are POST.  Returns how many bytes it has taken. */
+static size_t
+feed_head(struct bl__parser *p, char *data, size_t n)
+{
+    size_t behind = p->method + p->method_size;
+    const char *as = "POST";
+
+    if (p->of_replies)
+        return http_parser_execute(inner(p), &settings, data, n);
+    if (p->method_size == 7 && memcmp(data + p->method, "CONNECT", 7) == 0)
+        as = "CONNECT";
+    if (http_parser_execute(inner(p), &settings, as, strlen(as)) != strlen(as))
+        return 0;
+    behind += http_parser_execute(inner(p), &settings, data + behind, n - behind);
+    data[p->method + p->method_size] = '\0';
+    return behind;
 }
 
 ptrdiff_t
@@ -477,10 +497,10 @@ bl__parser_head(struct bl__parser *p, char *data, size_t n, struct bl__head *hea
     p->head = head;
     p->into = head->header;
     head->content_length = -1;
-    done = http_parser_execute(inner(p), &settings, data, (size_t)length);
+    done = feed_head(p, data, (size_t)length);
     if (BL__UNLIKELY(done != (size_t)length || HTTP_PARSER_ERRNO(inner(p)) != HPE_OK))
         return explain(p);
-    fill_in(p, head);
+    fill_in(p, head, data);
     bad = judge(p, head);
     p->head = NULL;
     p->chunk_state = AT_SIZE;

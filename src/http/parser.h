@@ -33,6 +33,8 @@ struct bl__parser {
     bool has_first;              /* the first line has passed */
     size_t passed;               /* bytes of whole lines that have passed */
     size_t looked;               /* bytes without a line's end behind those */
+    size_t method;               /* where a request's begins; empty lines may come before */
+    size_t method_size;
     size_t fields;               /* lines of the header */
     size_t most_bytes, most_fields;
     struct bl__head *head;
@@ -54,7 +56,7 @@ void bl__parser_begin(struct bl__parser *p, bool of_replies, size_t most_bytes,
 /* Looks at the n bytes that have come of a head so far; calls may tell of more each time,
  * at another address.  0: more is needed.  Positive: the head's length; what `head`
  * points to is in those bytes, which were changed and must stay.  Negative: a refusal's
- * status (400, 414, 431, 501, 505), p->why says more. */
+ * status (400, 414, 431, 501, 505), p->why says more.  Any token is a method. */
 ptrdiff_t bl__parser_head(struct bl__parser *p, char *data, size_t n, struct bl__head *head);
 
 enum bl__chunk { BL__CHUNK_BAD = -1, BL__CHUNK_MORE, BL__CHUNK_DATA, BL__CHUNK_END };

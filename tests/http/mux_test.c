@@ -199,6 +199,9 @@ middlewares_see_what_nobody_takes(void)
     answer = get(s, "/a");
     CHECK(status_of(answer) == 405 && strstr(answer, "X-Passed: by"));
     CHECK(strstr(answer, "Allow: POST\r\n"));
+    bl_http_handle(mux, "BREW /pot", named, NULL);
+    CHECK_EQ(status_of(ask(s, "BREW /pot HTTP/1.0\r\n\r\n")), 200);
+    CHECK(strstr(get(s, "/pot"), "Allow: BREW\r\n"));
     answer = get(s, "//a");
     CHECK(status_of(answer) == 307 && strstr(answer, "X-Passed: by"));
     CHECK(strstr(answer, "Location: /a\r\n"));

@@ -36,6 +36,23 @@ a_short_answer_has_a_length(void)
     stop(s);
 }
 
+/* A client that names one nobody has heard of means it; so does one that writes it small. */
+static void
+any_token_is_a_method(void)
+{
+    struct serving *s = serve(hello);
+
+    CHECK(strstr(ask(s, "\r\nBREW /pot HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+                 "\r\n\r\nBREW /pot\n"));
+    CHECK(strstr(ask(s, "get / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+                 "\r\n\r\nget /\n"));
+    CHECK(strstr(ask(s, "!#$%&'*+-.^_`|~ / HTTP/1.0\r\n\r\n"),
+                 "\r\n\r\n!#$%&'*+-.^_`|~ /\n"));
+    CHECK_EQ(status_of(ask(s, "CONNECT h:1 HTTP/1.0\r\n\r\n")), 200);
+    CHECK_EQ(status_of(ask(s, "BREW h:1 HTTP/1.0\r\n\r\n")), 400);
+    stop(s);
+}
+
 static void
 the_date_is_one(void)
 {
@@ -841,6 +858,7 @@ int
 main(void)
 {
     RUN(a_short_answer_has_a_length);
+    RUN(any_token_is_a_method);
     RUN(the_date_is_one);
     RUN(connections_go_on);
     RUN(http_1_0);

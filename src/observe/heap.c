@@ -50,12 +50,11 @@ enum {
     STANDARD_RATE = 512 * 1024,
 };
 
-#define LIBC __attribute__((noplt)) /* a jump less */
-LIBC void *__libc_malloc(size_t);
-LIBC void *__libc_calloc(size_t, size_t);
-LIBC void *__libc_realloc(void *, size_t);
-LIBC void *__libc_memalign(size_t, size_t);
-LIBC void __libc_free(void *);
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+void __libc_free(void *);
 
 static const struct bl__kind heap_kind = {
     "heap", 4,

@@ -39,7 +39,7 @@ for name in ages contention hard heap planted raced shares told; do
         "$work/programs/$name" >"$work/tests/observe-$name"
     chmod +x "$work/tests/observe-$name"
 done
-export BUILD=$work SOURCE=$source SANITIZE=
+export BUILD=$work SOURCE=$source SANITIZE= BELAY_TEST_NO_FORK=1
 for test in planted told ages raced measured; do
     echo "== $test"
     "$source/tests/observe/${test}_test.sh" || failed="${failed-} $test"

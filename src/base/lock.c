@@ -15,7 +15,7 @@ enum { SPINS = 100, YIELDS = 20, NAP_NS = 50000 };
 void
 bl__lock_slow(struct bl__lock *l)
 {
-    const struct timespec nap = {0, NAP_NS};
+    static const struct timespec nap = {0, NAP_NS}; /* not on a stack: see sched/track.h */
 
     for (int i = 0;; i++) {
         if (atomic_load_explicit(&l->held, memory_order_relaxed) == 0 &&

@@ -106,7 +106,8 @@ bl__track_take(void *p)
 /* from's thread m is about to go to `to`; dying: from will not come back.
  *
  * ThreadSanitizer first goes to g0's fiber: there m->release runs, which unlocks
- * what `from` has locked, and must not be taken for something that `to` did. */
+ * what `from` has locked, and must not be taken for something that `to` did.  But on the
+ * stack of `to`: what release calls and is instrumented has no variables there. */
 static inline void
 bl__track_switch(struct bl__m *m, struct bl__g *from, struct bl__g *to, bool dying)
 {

@@ -64,7 +64,7 @@ struct server {
     struct server *next;
     pthread_t thread;
     int fd, stop_fd;
-    bool is_stopping;
+    _Atomic bool is_stopping;
     bool is_unix;
     char *token;          /* NULL: none */
     struct sockaddr_un path;

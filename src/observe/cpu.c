@@ -4,13 +4,17 @@
 /* observe/cpu.c - where the CPU's time goes.
  *
  * Every thread of the process gets a timer of its own that counts the CPU time of that
- * thread, and sends the thread SIGPROF each 10 ms of it (or what the program has set); the first one after a random
- * part of that, so that short-lived threads are seen as often as they should be.  (One
- * timer for the process would favour some threads, and be too slow for many cores.)  A
- * thread of ours looks for new threads and empties the rings that the handlers fill:
+ * thread, and sends the thread SIGPROF each 10 ms of it (or what the program has set); the
+ * first one after a random part of that, so that short-lived threads are seen as often as
+ * they should be.  (One timer for the process would favour some threads, and be too slow
+ * for many cores.)  A thread of ours looks for new threads and empties the rings that the
+ * handlers fill:
  *
- *     head   words written, ever    the handler, one thread
- *     tail   words read, ever       our thread
+ *     head      words written, ever     the handler, one thread
+ *     tail      words read, ever        our thread
+ *     is_on     the timer runs          our thread
+ *     tid       whose ring it is        our thread, while it is off
+ *     handlers  that have seen it on    handlers; off, it is somebody else's at 0 only
  *
  * Rings are never unmapped: a signal may be late. */
 #define _GNU_SOURCE
@@ -41,13 +45,16 @@ enum {
     RING = 1 << 13,          /* words: some thirty stacks, in 10 ms */
     HEADER = 4,              /* size, times, labels, flags */
     WHOLE = 1,
+    LOST = -1,
+    PATIENCE_NS = 1000000000, /* with a handler */
 };
 
 struct ring {
     struct ring *next;
     _Atomic bool is_on;      /* a run of the profile uses it */
+    _Atomic uint32_t handlers; /* that are at work on it, or look whether they may be */
     bool is_seen;            /* our thread's: its thread is still there */
-    int tid;
+    _Atomic int tid;         /* whose it is; 0: nobody's; LOST: one never left its handler */
     timer_t timer;
     _Atomic uint64_t head, tail;
     _Atomic uint64_t lost;
@@ -117,8 +124,11 @@ on_timer(const siginfo_t *info, const void *ucontext)
 
     bl__untracked();
     saved = errno;
-    if (atomic_load(&r->is_on))
+    atomic_fetch_add(&r->handlers, 1); /* before is_on: see await_handlers */
+    /* a late one may find it used by another run, for another thread */
+    if (atomic_load(&r->is_on) && atomic_load(&r->tid) == (int)syscall(SYS_gettid))
         look(r, info, ucontext);
+    atomic_fetch_sub(&r->handlers, 1);
     errno = saved;
     bl__tracked_again();
 }
@@ -156,7 +166,7 @@ free_ring(void)
 {
     struct ring *r = cpu.rings;
 
-    while (r && r->tid != 0)
+    while (r && atomic_load(&r->tid) != 0)
         r = r->next;
     if (r)
         return r;
@@ -197,7 +207,7 @@ watch(int tid)
     event.sigev_notify_thread_id = tid;
     if (timer_create(clock, &event, &r->timer) != 0)
         return; /* it has ended */
-    r->tid = tid;
+    atomic_store(&r->tid, tid);
     r->is_seen = true;
     atomic_store(&r->is_on, true);
     timer_settime(r->timer, 0, &when, NULL);
@@ -218,7 +228,7 @@ look_for_threads(void)
 
         if (tid == 0 || tid == own)
             continue;
-        for (r = cpu.rings; r && r->tid != tid; r = r->next)
+        for (r = cpu.rings; r && atomic_load(&r->tid) != tid; r = r->next)
             ;
         if (r)
             r->is_seen = true;
@@ -263,13 +273,33 @@ drain(struct ring *r)
     atomic_store_explicit(&r->tail, tail, memory_order_release);
 }
 
+/* Behind is_on = false: nobody writes into it any more, or names labels that may be freed
+ * soon.  A handler is left within microseconds, but its thread may have to wait for a
+ * CPU, or for a debugger. */
+static bool
+await_handlers(const struct ring *r)
+{
+    const struct timespec nap = {0, 50000};
+    int64_t end = bl__core->now() + PATIENCE_NS;
+
+    while (atomic_load(&r->handlers) > 0) {
+        if (bl__core->now() >= end)
+            return false;
+        nanosleep(&nap, NULL);
+    }
+    return true;
+}
+
 static void
 forget(struct ring *r)
 {
+    bool is_ours;
+
     timer_delete(r->timer);
     atomic_store(&r->is_on, false);
+    is_ours = await_handlers(r);
     drain(r);
-    r->tid = 0;
+    atomic_store(&r->tid, is_ours ? 0 : LOST);
 }
 
 static void *
@@ -282,14 +312,14 @@ run(void *unused)
     while (!atomic_load(&cpu.stop)) {
         look_for_threads();
         for (struct ring *r = cpu.rings; r; r = r->next)
-            if (r->tid != 0 && !r->is_seen)
+            if (atomic_load(&r->tid) > 0 && !r->is_seen)
                 forget(r);
-            else if (r->tid != 0)
+            else if (atomic_load(&r->tid) > 0)
                 drain(r);
         nanosleep(&nap, NULL);
     }
     for (struct ring *r = cpu.rings; r; r = r->next)
-        if (r->tid != 0)
+        if (atomic_load(&r->tid) > 0)
             forget(r);
     bl__helper_ends();
     return NULL;

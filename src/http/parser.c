@@ -467,38 +467,42 @@ fill_in(struct bl__parser *p, struct bl__head *head, const char *data)
     head->target = p->target ? p->target : "";
 }
 
+static bool
+feed(struct bl__parser *p, const char *data, size_t n)
+{
+    return http_parser_execute(inner(p), &settings, data, n) == n &&
+           HTTP_PARSER_ERRNO(inner(p)) == HPE_OK;
+}
+
 /* http_parser has a list of methods, of which it treats but one in a way of its own: it is
- * told that all others are POST.  Returns how many bytes it has taken. */
-static size_t
+ * told that all others are POST. */
+static bool
 feed_head(struct bl__parser *p, char *data, size_t n)
 {
     size_t behind = p->method + p->method_size;
     const char *as = "POST";
 
     if (p->of_replies)
-        return http_parser_execute(inner(p), &settings, data, n);
+        return feed(p, data, n);
     if (p->method_size == 7 && memcmp(data + p->method, "CONNECT", 7) == 0)
         as = "CONNECT";
-    if (http_parser_execute(inner(p), &settings, as, strlen(as)) != strlen(as))
-        return 0;
-    behind += http_parser_execute(inner(p), &settings, data + behind, n - behind);
-    data[p->method + p->method_size] = '\0';
-    return behind;
+    if (!feed(p, as, strlen(as)) || !feed(p, data + behind, n - behind))
+        return false;
+    data[behind] = '\0';
+    return true;
 }
 
 ptrdiff_t
 bl__parser_head(struct bl__parser *p, char *data, size_t n, struct bl__head *head)
 {
     ptrdiff_t length = pass_head(p, data, n), bad;
-    size_t done;
 
     if (BL__UNLIKELY(length <= 0))
         return length;
     p->head = head;
     p->into = head->header;
     head->content_length = -1;
-    done = feed_head(p, data, (size_t)length);
-    if (BL__UNLIKELY(done != (size_t)length || HTTP_PARSER_ERRNO(inner(p)) != HPE_OK))
+    if (BL__UNLIKELY(!feed_head(p, data, (size_t)length)))
         return explain(p);
     fill_in(p, head, data);
     bad = judge(p, head);
@@ -509,13 +513,6 @@ bl__parser_head(struct bl__parser *p, char *data, size_t n, struct bl__head *hea
 }
 
 /* --- chunks --------------------------------------------------------------------------------------- */
-
-static bool
-feed(struct bl__parser *p, const char *data, size_t n)
-{
-    return http_parser_execute(inner(p), &settings, data, n) == n &&
-           HTTP_PARSER_ERRNO(inner(p)) == HPE_OK;
-}
 
 static enum bl__chunk
 bad_chunk(struct bl__parser *p, const char *why)

@@ -69,9 +69,8 @@ struct noted {
     _Atomic uint32_t next; /* in a chain, or of those unused; 0: the last */
 };
 
-static struct bl__sites *_Atomic sites;
+static struct bl__sites *_Atomic sites; /* from the first rate on, for good */
 static _Atomic int64_t rate;   /* 0: off */
-static _Atomic bool was_on;    /* once: from then on every call is looked at */
 static _Atomic uint8_t marks[MARKS];
 
 /* Chains by address.  Stores that link and unlink are releases: they pair with fork(). */
@@ -321,7 +320,7 @@ uncount(void *p)
 static inline bool
 is_idle(void)
 {
-    return !BL__UNLIKELY(atomic_load_explicit(&was_on, memory_order_relaxed));
+    return BL__LIKELY(atomic_load_explicit(&sites, memory_order_relaxed) == NULL);
 }
 
 EXPORT void *
@@ -412,8 +411,6 @@ bl_set_heap_profile_rate(int64_t bytes)
             return old;
     }
     atomic_store(&rate, bytes > 0 ? bytes : 0);
-    if (bytes > 0)
-        atomic_store(&was_on, true);
     return old;
 }
 

@@ -46,7 +46,6 @@ enum {
     HEADER = 4,              /* size, times, labels, flags */
     WHOLE = 1,
     LOST = -1,
-    PATIENCE_NS = 1000000000, /* with a handler */
 };
 
 struct ring {
@@ -124,7 +123,7 @@ on_timer(const siginfo_t *info, const void *ucontext)
 
     bl__untracked();
     saved = errno;
-    atomic_fetch_add(&r->handlers, 1); /* before is_on: see await_handlers */
+    atomic_fetch_add(&r->handlers, 1); /* before is_on: see forget */
     /* a late one may find it used by another run, for another thread */
     if (atomic_load(&r->is_on) && atomic_load(&r->tid) == (int)syscall(SYS_gettid))
         look(r, info, ucontext);
@@ -273,23 +272,7 @@ drain(struct ring *r)
     atomic_store_explicit(&r->tail, tail, memory_order_release);
 }
 
-/* Behind is_on = false: nobody writes into it any more, or names labels that may be freed
- * soon.  A handler is left within microseconds, but its thread may have to wait for a
- * CPU, or for a debugger. */
-static bool
-await_handlers(const struct ring *r)
-{
-    const struct timespec nap = {0, 50000};
-    int64_t end = bl__core->now() + PATIENCE_NS;
-
-    while (atomic_load(&r->handlers) > 0) {
-        if (bl__core->now() >= end)
-            return false;
-        nanosleep(&nap, NULL);
-    }
-    return true;
-}
-
+/* Behind it nobody writes into the ring any more, or names labels that may be freed soon. */
 static void
 forget(struct ring *r)
 {
@@ -297,7 +280,7 @@ forget(struct ring *r)
 
     timer_delete(r->timer);
     atomic_store(&r->is_on, false);
-    is_ours = await_handlers(r);
+    is_ours = bl__await_handlers(&r->handlers);
     drain(r);
     atomic_store(&r->tid, is_ours ? 0 : LOST);
 }

@@ -274,6 +274,13 @@ enum bl__spared { BL__SPARE_NONE, BL__SPARE_ASLEEP, BL__SPARE_OUTSIDE };
 bool bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
                        int64_t *stopped_ns);
 
+/* Locks sched.lock; bl__unlock() is for all locks. */
+void bl__lock_sched(void);
+
+/* Waits until those handlers are left: microseconds, unless their threads have to wait for
+ * a CPU, or for a debugger.  Returns false if some have not been after a second. */
+bool bl__await_handlers(const _Atomic uint32_t *handlers);
+
 /* What f may ask: where g, but for the caller, is; *ctx has its registers, if it is
  * STOPPED, *tid its thread, if it is ELSEWHERE: spared, or not stopped.  AT_REST: its
  * registers lie where g->sp points. */

@@ -90,10 +90,7 @@ now_ms(void)
 static void
 count_helper(int change)
 {
-    const struct timespec nap = {0, 50000};
-
-    while (!bl__trylock(&bl__core->sched->lock))
-        nanosleep(&nap, NULL);
+    bl__lock_sched();
     bl__core->sched->base_threads += change;
     bl__unlock(&bl__core->sched->lock);
     atomic_fetch_add(&helpers, change);

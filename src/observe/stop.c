@@ -167,8 +167,8 @@ set_handler(void)
 
 /* --- stopping: sched.lock held ------------------------------------------- */
 
-static void
-lock_sched(void)
+void
+bl__lock_sched(void)
 {
     const struct timespec nap = {0, 50000};
 
@@ -299,18 +299,24 @@ let_go(void)
     futex_wake(&stop.moment);
 }
 
+bool
+bl__await_handlers(const _Atomic uint32_t *handlers)
+{
+    const struct timespec nap = {0, 50000};
+    int64_t end = bl__core->now() + PATIENCE_NS;
+
+    while (atomic_load(handlers) > 0 && bl__core->now() < end)
+        nanosleep(&nap, NULL);
+    return atomic_load(handlers) == 0;
+}
+
 /* A thread that the system has not let run for a while may come into the handler, and
  * have a slot in its hands, when the moment is over: the slots stay until it has left.
  * One that does not leave, as a fork has lost it, keeps them. */
 static void
 drop_slots(void)
 {
-    const struct timespec nap = {0, 50000};
-    int64_t end = bl__core->now() + PATIENCE_NS;
-
-    while (atomic_load(&stop.handling) > 0 && bl__core->now() < end)
-        nanosleep(&nap, NULL);
-    if (atomic_load(&stop.handling) == 0)
+    if (bl__await_handlers(&stop.handling))
         munmap(stop.slots, (stop.n + 1) * sizeof *stop.slots);
 }
 
@@ -436,7 +442,7 @@ call_while_stopped(struct bl__stopping *a)
 static void
 stop_and_call(struct bl__stopping *a)
 {
-    lock_sched();
+    bl__lock_sched();
     call_while_stopped(a);
     bl__unlock(&bl__core->sched->lock);
 }
@@ -458,16 +464,15 @@ bl__stop_run(struct bl__stopping *a)
 {
     pthread_mutex_lock(&one_at_a_time);
     set_handler();
-    if (a->keeps_modules)
-        bl__loader_begin();
     bl__untracked();
-    if (a->keeps_modules)
+    if (a->keeps_modules) {
+        bl__loader_begin();
         dl_iterate_phdr(on_any_module, a);
-    else
-        stop_and_call(a);
-    bl__tracked_again();
-    if (a->keeps_modules)
         bl__loader_end();
+    } else {
+        stop_and_call(a);
+    }
+    bl__tracked_again();
     if (a->done)
         drop_slots();
     pthread_mutex_unlock(&one_at_a_time);

@@ -59,7 +59,7 @@ class Compiler:
         self.cc = cc
         self.is_clang = "clang" in Path(cc).name
         self.include = include
-        self.library = Path(library) / "libbelay.a"
+        self.archive = Path(library) / "libbelay.a"
         self.libs = libs.split()
 
     def build(self, programs, level, directory):
@@ -70,7 +70,7 @@ class Compiler:
                   else ["-fexceptions", "-fnon-call-exceptions", "-fno-gcse"])
         options = "-O2 -flto" if level == "-flto" else level
         tool([self.cc, "-std=gnu11", "-w", *options.split(), *needed,
-              "-I", self.include, source, "-o", binary, self.library,
+              "-I", self.include, source, "-o", binary, self.archive,
               *self.libs], directory)
         return binary
 

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Belay authors */
 
 /* tests/observe/hard.c - what has gone wrong once: code whose tables lie, under the
- * profile of the CPU; children of a profiled program; code that goes away.
+ * profile of the CPU; children of a profiled program; locks that fork() and snapshots
+ * want; code that goes away.
  *
  * Prints what failed; exits with 1 then. */
 #define _GNU_SOURCE

@@ -147,17 +147,17 @@ def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("program")
-    p.add_argument("library", nargs="*")
+    p.add_argument("libraries", nargs="*", metavar="library")
     p.add_argument("--functions", type=int, default=4000, metavar="N",
                    help="at most, of one library (4000)")
     p.add_argument("--megabytes", type=int, default=24, metavar="N",
                    help="of readelf's output that are read (24)")
     args = p.parse_args()
-    libraries = args.library or find_libraries()
+    libraries = args.libraries or find_libraries()
     totals = [check(args.program, lib, args) for lib in libraries]
     places, slow, bad = (sum(t[i] for t in totals) for i in range(3))
     print(f"{places} places, {bad} wrong")
-    if not args.library and (places < 10000 or slow < 10):
+    if not args.libraries and (places < 10000 or slow < 10):
         sys.exit("too few places to tell")
     sys.exit(bad != 0)
 

@@ -274,13 +274,6 @@ enum bl__spared { BL__SPARE_NONE, BL__SPARE_ASLEEP, BL__SPARE_OUTSIDE };
 bool bl__stop_and_call(void (*f)(void *arg), void *arg, enum bl__spared spared,
                        int64_t *stopped_ns);
 
-/* Locks sched.lock; bl__unlock() is for all locks. */
-void bl__lock_sched(void);
-
-/* Waits until those handlers are left: microseconds, unless their threads have to wait for
- * a CPU, or for a debugger.  Returns false if some have not been after a second. */
-bool bl__await_handlers(const _Atomic uint32_t *handlers);
-
 /* What f may ask: where g, but for the caller, is; *ctx has its registers, if it is
  * STOPPED, *tid its thread, if it is ELSEWHERE: spared, or not stopped.  AT_REST: its
  * registers lie where g->sp points. */
@@ -292,6 +285,15 @@ const struct bl__ctx *bl__stopped_thread(int tid, uintptr_t *sigstack_low,
 
 /* One more of p's, a profile of goroutines. */
 void bl__add_seen(struct bl__profile *p, const struct bl__seen *seen);
+
+/* --- waits (wait.c) --------------------------------------------------------------- */
+
+/* Locks sched.lock; bl__unlock() is for all locks. */
+void bl__lock_sched(void);
+
+/* Waits until those handlers are left: microseconds, unless their threads have to wait for
+ * a CPU, or for a debugger.  Returns false if some have not been after a second. */
+bool bl__await_handlers(const _Atomic uint32_t *handlers);
 
 /* --- who waits for ever (leak.c, mark.c) ------------------------------------------ */
 

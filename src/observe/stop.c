@@ -167,15 +167,6 @@ set_handler(void)
 
 /* --- stopping: sched.lock held ------------------------------------------- */
 
-void
-bl__lock_sched(void)
-{
-    const struct timespec nap = {0, 50000};
-
-    while (!bl__trylock(&bl__core->sched->lock))
-        nanosleep(&nap, NULL);
-}
-
 static bool
 make_slots(const struct bl__m *own)
 {
@@ -297,17 +288,6 @@ let_go(void)
 {
     atomic_fetch_add(&stop.moment, 1);
     futex_wake(&stop.moment);
-}
-
-bool
-bl__await_handlers(const _Atomic uint32_t *handlers)
-{
-    const struct timespec nap = {0, 50000};
-    int64_t end = bl__core->now() + PATIENCE_NS;
-
-    while (atomic_load(handlers) > 0 && bl__core->now() < end)
-        nanosleep(&nap, NULL);
-    return atomic_load(handlers) == 0;
 }
 
 /* A thread that the system has not let run for a while may come into the handler, and

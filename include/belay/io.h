@@ -25,7 +25,8 @@
 BL_BEGIN_DECLS
 
 /* As bl_conn_read(): stores one byte at least, or returns an error: bl_err_eof at the
- * end. */
+ * end.  As in Go whoever calls it takes what comes with an error, too, and asks again a
+ * hundred times if nothing came; then that is bl_err_no_progress. */
 typedef bl_error *bl_read_func(void *from, void *buf, size_t size, size_t *n);
 
 /* As bl_conn_write(): all, or an error; n is never NULL. */
@@ -36,6 +37,9 @@ typedef struct bl_writer bl_writer;
 
 /* What a line, or a peek, that does not fit the buffer returns: "bufio: buffer full". */
 BL_API extern bl_error *const bl_err_buffer_full;
+
+/* "multiple Read calls return no data or error": a bl_read_func that does neither. */
+BL_API extern bl_error *const bl_err_no_progress;
 
 /* --- readers --------------------------------------------------------------------- */
 

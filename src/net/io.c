@@ -12,8 +12,8 @@
 
 enum { STANDARD_BYTES = 4096, LEAST_BYTES = 16, EMPTY_READS = 100 };
 
-bl_error_static(no_progress, "multiple Read calls return no data or error");
 bl_error_global(bl_err_buffer_full, "bufio: buffer full");
+bl_error_global(bl_err_no_progress, "multiple Read calls return no data or error");
 
 struct bl_reader {
     bl_read_func *read;
@@ -132,7 +132,7 @@ ask(bl_reader *r, char *to, size_t size, size_t *n)
         if (*n > 0 || err)
             return *n > 0 ? NULL : err;
     }
-    return no_progress;
+    return bl_err_no_progress;
 }
 
 /* Adds to the buffer; there is room. */

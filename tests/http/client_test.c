@@ -348,6 +348,52 @@ BL_TEST(long_bodies)
     stop_own(&s);
 }
 
+/* Every other time it stores nothing, and the last piece comes with the end. */
+static bl_error *
+read_in_fits(void *from, void *buf, size_t size, size_t *n)
+{
+    size_t *calls = from;
+
+    *n = ++*calls % 2 == 0 ? size < 1000 ? size : 1000 : 0;
+    memset(buf, 'x', *n);
+    return *calls == 10 ? bl_err_eof : NULL;
+}
+
+static bl_error *
+read_nothing(void *from, void *buf, size_t size, size_t *n)
+{
+    (void)buf, (void)size;
+    ++*(size_t *)from;
+    *n = 0;
+    return NULL;
+}
+
+BL_TEST(a_body_read_in_fits)
+{
+    struct own_server s;
+    size_t calls;
+    bl_http_client *client = make_client(t, NULL);
+    bl_http_call_options call = {.read = read_in_fits, .from = &calls};
+    bl_http_reply *reply;
+
+    start_own(t, &s, count_body, NULL);
+    call.url = url_of("/");
+    for (int64_t length = 0; length <= 5000; length += 5000) {
+        call.content_length = length;
+        calls = 0;
+        ok(t, bl_http_do(NULL, client, &call, &reply));
+        has_body(t, reply, "5000");
+        bl_http_reply_release(reply);
+    }
+    call.read = read_nothing;
+    calls = 0;
+    fails(t, bl_http_do(NULL, client, &call, &reply),
+          "Post \"http://^/\": multiple Read calls return no data or error");
+    bl_assert_eq(t, (int)calls, 100);
+    bl_http_client_free(client);
+    stop_own(&s);
+}
+
 BL_TEST(a_refusal_before_the_end)
 {
     enum { SIZE = 50000000 };

@@ -33,7 +33,7 @@ check() {
 }
 "$build/tests/http-echo" >"$work/where" 2>"$work/log" &
 pid=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq 100); do
     [ -s "$work/where" ] && break
     sleep 0.1
 done

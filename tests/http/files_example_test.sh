@@ -18,6 +18,7 @@ fail() {
 
 # start OPTION...: a server; its port in $port
 start() {
+    rm -f "$tmp/err" # the one before
     "$program" --port 0 "$@" "$tmp/root" >"$tmp/log" 2>"$tmp/err" &
     server=$!
     for _ in $(seq 200); do

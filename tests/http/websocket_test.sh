@@ -27,7 +27,7 @@ talk() {
     : >"$tmp/where"
     "$program" ${2+"$2" "$3"} >"$tmp/where" &
     pid=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28; do
+    for _ in $(seq 100); do
         [ -s "$tmp/where" ] && break
         sleep 0.1
     done

@@ -217,6 +217,14 @@ bl__runq_get(struct bl__p *p)
     }
 }
 
+uint32_t
+bl__runq_length(const struct bl__p *p)
+{
+    uint32_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed);
+
+    return tail - atomic_load_explicit(&p->head, memory_order_relaxed);
+}
+
 bool
 bl__runq_is_empty(const struct bl__p *p)
 {

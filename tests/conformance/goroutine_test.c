@@ -258,6 +258,58 @@ maxprocs_may_change(void)
     CHECK_EQ(n, 200);
 }
 
+enum { FROM_OUTSIDE = 300 };
+
+static _Atomic int turns, last_turn, noted;
+
+static void
+take_turns(void)
+{
+    while (noted < FROM_OUTSIDE) {
+        turns++;
+        for (int i = 0; i < 1000; i++)
+            __asm__ volatile("");
+        gosched();
+    }
+}
+
+static void
+note_turn(void)
+{
+    last_turn = turns;
+    noted++;
+}
+
+/* Returns the turn in which it has ended. */
+static void *
+start_from_outside(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < FROM_OUTSIDE; i++)
+        go(note_turn);
+    return (void *)(intptr_t)turns;
+}
+
+/* What a plain thread starts, as what the monitor finds ready, is in the queue for all.
+ * The only P always has something of its own to do: it takes many at a time, not one every
+ * 61 turns. */
+static void
+the_queue_for_all_has_its_share(void)
+{
+    int old = bl_gomaxprocs(1);
+    pthread_t t;
+    void *ended;
+
+    turns = noted = 0;
+    for (int i = 0; i < 4; i++)
+        go(take_turns);
+    CHECK_EQ(pthread_create(&t, NULL, start_from_outside, NULL), 0);
+    wait_until_alone();
+    CHECK_EQ(pthread_join(t, &ended), 0);
+    CHECK(last_turn - (int)(intptr_t)ended < 10 * FROM_OUTSIDE);
+    bl_gomaxprocs(old);
+}
+
 /* --- any C code may block ---------------------------------------------------- */
 
 static _Atomic bool stop;
@@ -826,6 +878,7 @@ main(void)
     RUN(locked_goroutines_take_their_thread_along);
     RUN(a_locked_main_may_leave);
     RUN(maxprocs_may_change);
+    RUN(the_queue_for_all_has_its_share);
     RUN(threads_have_room_for_thread_locals);
     RUN(any_C_code_may_block);
     RUN(P24_panic_in_a_timers_function);

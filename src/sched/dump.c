@@ -361,8 +361,7 @@ on_quit(int sig)
 static int
 queue_length(const struct bl__p *p)
 {
-    return (int)(atomic_load(&p->tail) - atomic_load(&p->head)) +
-           (atomic_load(&p->run_next) != NULL);
+    return (int)bl__runq_length(p) + (atomic_load(&p->run_next) != NULL);
 }
 
 /* As Go's GODEBUG=schedtrace=N. */

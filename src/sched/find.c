@@ -212,17 +212,6 @@ get_global(struct bl__p *p, uint32_t most)
     return g;
 }
 
-/* How many of the queue for all p takes while it has work of its own: as many as it runs
- * until the next look.  One, as in Go, is not enough: what the monitor finds in the poller,
- * a hundred at a time, would stand there for a hundred times 61 turns. */
-static uint32_t
-fair_share(const struct bl__p *p)
-{
-    uint32_t room = BL__RUNQ - bl__runq_length(p);
-
-    return room == 0 ? 1 : room < BL__FAIRNESS ? room : BL__FAIRNESS;
-}
-
 /* BELAYMAXPROCS has been lowered: this P is one too many. */
 static void
 retire(struct bl__m *m)
@@ -345,7 +334,10 @@ look_around(struct bl__m *m)
     if (tick % BL__FAIRNESS == 0) {
         if (bl__poll_is_wanted())
             bl__poll_for(m, 0);
-        if ((g = get_global(p, fair_share(p))))
+        /* As many as run until the next look.  One, as in Go, is not enough: what the
+         * monitor finds in the poller, a hundred at a time, would stand in the queue for
+         * all for a hundred times 61 turns. */
+        if ((g = get_global(p, BL__FAIRNESS)))
             return g;
     }
     if (BL__UNLIKELY(bl__options.torture & BL__TORTURE_STEAL) && (g = steal(m, true)))

@@ -64,13 +64,15 @@ global_pick(uint32_t i)
     return g;
 }
 
-/* One, and a fair share of the rest for p's own queue. */
+/* One, and a fair share of the rest for p's own queue, as far as there is room: to run over
+ * takes the lock that is held here. */
 struct bl__g *
 bl__global_get(struct bl__p *p, uint32_t most)
 {
     uint32_t n = atomic_load_explicit(&bl__sched.queued, memory_order_relaxed);
     uint32_t share = n / (uint32_t)atomic_load_explicit(&bl__sched.nprocs,
                                                         memory_order_relaxed) + 1;
+    uint32_t room = BL__RUNQ - bl__runq_length(p);
     struct bl__g *g;
 
     if (n == 0)
@@ -81,8 +83,8 @@ bl__global_get(struct bl__p *p, uint32_t most)
         share = n;
     if (share > most)
         share = most;
-    if (share > BL__RUNQ / 2)
-        share = BL__RUNQ / 2;
+    if (share > room + 1)
+        share = room + 1;
     g = global_pop();
     for (; share > 1; share--)
         bl__runq_put(p, global_pop(), false);

@@ -333,7 +333,8 @@ void bl__runq_put(struct bl__p *p, struct bl__g *g, bool next);
 void bl__runq_put_all(struct bl__p *p, struct bl__g *first);
 struct bl__g *bl__runq_steal(struct bl__p *p, struct bl__p *victim, bool run_next);
 bool bl__runq_is_empty(const struct bl__p *p);
-uint32_t bl__runq_length(const struct bl__p *p); /* but for run_next */
+/* Without run_next.  True for who runs p, about so for others. */
+uint32_t bl__runq_length(const struct bl__p *p);
 
 /* Whether nobody waits for p, as far as that can be seen from outside Belay: the caller
  * may have lost it. */

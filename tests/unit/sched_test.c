@@ -96,6 +96,23 @@ lists_overflow_too(void)
     CHECK_EQ(count_all(), 3 * BL__RUNQ);
 }
 
+/* Who takes a share for a ring that is nearly full leaves the rest where it is. */
+static void
+a_share_does_not_overflow(void)
+{
+    enum { ROOM = 1, QUEUED = 2 * BL__RUNQ };
+
+    for (int i = 0; i < BL__RUNQ - ROOM; i++)
+        bl__runq_put(&p1, &gs[i], false);
+    for (int i = BL__RUNQ; i < BL__RUNQ + QUEUED; i++)
+        bl__enqueue_global(&gs[i]);
+    bl__lock(&bl__sched.lock);
+    CHECK(bl__global_get(&p1, QUEUED) == &gs[BL__RUNQ]);
+    bl__unlock(&bl__sched.lock);
+    CHECK_EQ(bl__runq_length(&p1), BL__RUNQ);
+    CHECK_EQ(count_all(), BL__RUNQ + QUEUED - ROOM - 1);
+}
+
 /* BELAYDEBUG=torture=2 steals when it has enough of its own. */
 static void
 thieves_take_what_they_have_room_for(void)
@@ -246,6 +263,7 @@ main(void)
     RUN(thieves_take_half);
     RUN(what_overflows_is_not_lost);
     RUN(lists_overflow_too);
+    RUN(a_share_does_not_overflow);
     RUN(thieves_take_what_they_have_room_for);
     RUN(timers_fire_in_order);
     RUN(claimed_waiters_are_passed_over);

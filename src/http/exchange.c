@@ -7,6 +7,7 @@
  * sent another goroutine reads already: a server that refuses it says so before it has
  * seen the end, and may then close the connection. */
 #include "http/client.h"
+#include "net/read.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +19,6 @@ enum {
     PIECE_BYTES = 16384,    /* of a body that comes from a function */
     PIECE_ROOM = 16,        /* in front of it: its length in a line */
     INFORMATIONAL_MOST = 8, /* replies that are none yet */
-    EMPTY_READS = 100,      /* of the function's */
 };
 
 #define AFTER_FAILURE_NS BL_SECOND /* for a reply, once writing has failed */
@@ -256,32 +256,20 @@ write_piece(struct sending *s, size_t n, bool chunked)
     return bl__stream_write(&s->reply->link->stream, data - length, n + (size_t)length + 2);
 }
 
-/* Nothing is no piece: as a chunk it would be the last. */
-static size_t
-read_piece(struct sending *s, size_t want)
-{
-    const bl_http_call_options *call = s->hop->call;
-    size_t n = 0;
-
-    for (int i = 0; i < EMPTY_READS && n == 0 && !s->body_err; i++)
-        s->body_err = call->read(call->from, s->piece + PIECE_ROOM, want, &n);
-    if (n == 0 && !s->body_err)
-        s->body_err = bl_err_no_progress;
-    return n;
-}
-
 static void
 write_read(struct sending *s)
 {
+    const bl_http_call_options *call = s->hop->call;
     int64_t length = bl__request_length(s->hop), done = 0;
     bool chunked = length < 0;
+    size_t n;
 
     while (!s->write_err && !s->body_err && (chunked || done < length)) {
         size_t want = chunked || length - done > PIECE_BYTES ? PIECE_BYTES
                                                             : (size_t)(length - done);
-        size_t n = read_piece(s, want);
 
-        if (n > 0)
+        s->body_err = bl__read_some(call->read, call->from, s->piece + PIECE_ROOM, want, &n);
+        if (n > 0) /* a chunk of no bytes would be the last */
             s->write_err = write_piece(s, n, chunked);
         done += (int64_t)n;
     }

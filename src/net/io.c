@@ -3,14 +3,14 @@
 
 /* net/io.c - readers and writers with a buffer. */
 #include "base/base.h"
+#include "net/read.h"
 
-#include <belay/io.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STANDARD_BYTES = 4096, LEAST_BYTES = 16, EMPTY_READS = 100 };
+enum { STANDARD_BYTES = 4096, LEAST_BYTES = 16 };
 
 bl_error_global(bl_err_buffer_full, "bufio: buffer full");
 bl_error_global(bl_err_no_progress, "multiple Read calls return no data or error");
@@ -121,18 +121,16 @@ take_error(bl_reader *r)
 static bl_error *
 ask(bl_reader *r, char *to, size_t size, size_t *n)
 {
+    bl_error *err;
+
     *n = 0;
     if (r->err)
         return take_error(r);
-    for (int i = 0; i < EMPTY_READS; i++) {
-        bl_error *err = r->read(r->from, to, size, n);
-
-        if (*n > 0)
-            r->err = err;
-        if (*n > 0 || err)
-            return *n > 0 ? NULL : err;
-    }
-    return bl_err_no_progress;
+    err = bl__read_some(r->read, r->from, to, size, n);
+    if (*n == 0)
+        return err;
+    r->err = err;
+    return NULL;
 }
 
 /* Adds to the buffer; there is room. */

@@ -295,10 +295,8 @@ run(void *unused)
     while (!atomic_load(&cpu.stop)) {
         look_for_threads();
         for (struct ring *r = cpu.rings; r; r = r->next)
-            if (atomic_load(&r->tid) > 0 && !r->is_seen)
-                forget(r);
-            else if (atomic_load(&r->tid) > 0)
-                drain(r);
+            if (atomic_load(&r->tid) > 0)
+                (r->is_seen ? drain : forget)(r);
         nanosleep(&nap, NULL);
     }
     for (struct ring *r = cpu.rings; r; r = r->next)

@@ -57,8 +57,9 @@ cat >"$tmp/words" <<'END'
 "%2"
 END
 cd "$tmp"
-ASAN_OPTIONS=detect_leaks=1 timeout $((${FUZZ_SECONDS:-10} + 290)) ./fuzz -dict=words -max_len=70000 -len_control=20 \
-    -timeout=20 -rss_limit_mb=1000 -max_total_time="${FUZZ_SECONDS:-10}" \
+seconds=${FUZZ_SECONDS:-10}
+ASAN_OPTIONS=detect_leaks=1 timeout $((seconds + 290)) ./fuzz -dict=words -max_len=70000 \
+    -len_control=20 -timeout=20 -rss_limit_mb=1000 -max_total_time="$seconds" \
     -print_final_stats=1 -symbolize=0 seeds >log 2>&1 || {
     tail -n 60 log >&2
     for f in crash-* leak-* timeout-* oom-*; do
